@@ -1,0 +1,11 @@
+//! A blocking Apache Kafka client.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod error_code;
+pub mod net;
+pub mod protocol;
+pub mod record;
+
+pub use error::{Error, ErrorKind, Result};
+pub use error_code::ErrorCode;
