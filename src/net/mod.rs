@@ -1,1 +1,16 @@
-//! The networking layer.
+//! The networking layer that the three clients share, public for programs that build their own client on it.
+//!
+//! From below: [`event_loop`] runs tasks, timers and sockets on one thread; [`inet`] turns names into sockets;
+//! [`transport`] moves frames; [`connection`] matches answers to requests; [`manager`] is the pool of
+//! connections; [`bridge`] lets other threads call in.
+
+pub mod backoff;
+pub mod bridge;
+pub mod clock;
+pub mod connection;
+pub mod event_loop;
+pub mod inet;
+pub mod manager;
+pub mod transport;
+pub mod versions;
+pub mod wakeup;

@@ -1,0 +1,243 @@
+//! Names to addresses, addresses to sockets.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+use super::event_loop::Net;
+use super::transport::{BoxStream, TcpStream};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where a broker listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// A name or an IP literal, without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl Address {
+    /// Parses `host:port`, `[v6]:port` or `PROTOCOL://host:port`; the port defaults to 9092.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`], naming the part that cannot be used.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::new(ErrorKind::Configuration, format!("bootstrap.servers: {text:?}: {why}, write host:port"))
+        };
+        let bare = text.trim();
+        let bare = bare.split_once("://").map_or(bare, |(_, rest)| rest);
+        let (host, port) = if let Some(rest) = bare.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or_else(|| bad("the ] is missing"))?;
+            (host, rest.strip_prefix(':'))
+        } else if bare.matches(':').count() > 1 {
+            (bare, None)
+        } else {
+            bare.split_once(':').map_or((bare, None), |(host, port)| (host, Some(port)))
+        };
+        if host.is_empty() {
+            return Err(bad("the host is empty"));
+        }
+        let port = match port {
+            None => 9092,
+            Some(port) => match port.parse() {
+                Ok(0) | Err(_) => return Err(bad("the port is no number from 1 to 65535")),
+                Ok(port) => port,
+            },
+        };
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Turns names into addresses. Called on a helper thread, so it may block.
+pub trait Resolver: Send + Sync {
+    /// All addresses of a host, in order of preference.
+    ///
+    /// # Errors
+    /// Whatever the look-up failed with.
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// The system's resolver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+impl Resolver for SystemResolver {
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs()?.collect())
+    }
+}
+
+/// Makes the stream to a broker: TCP directly, or through a proxy.
+pub trait Connector {
+    /// Connects to `address` before `deadline`.
+    fn connect<'a>(
+        &'a self,
+        net: &'a Net,
+        address: &'a Address,
+        deadline: Instant,
+    ) -> LocalBoxFuture<'a, Result<BoxStream>>;
+}
+
+/// Connects directly, trying all addresses of a name: the next one starts when one has failed, or after
+/// 250 ms, so that a family that leads nowhere costs little (RFC 8305).
+#[derive(Clone)]
+pub struct TcpConnector {
+    /// The resolver.
+    pub resolver: Arc<dyn Resolver>,
+    /// Options of the sockets.
+    pub options: SocketOptions,
+}
+
+/// Options of TCP sockets. `TCP_NODELAY` and keep-alive are always on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketOptions {
+    /// `SO_SNDBUF` in bytes; the system's default when `None`.
+    pub send_buffer_bytes: Option<usize>,
+    /// `SO_RCVBUF` in bytes; the system's default when `None`.
+    pub receive_buffer_bytes: Option<usize>,
+}
+
+impl Connector for TcpConnector {
+    fn connect<'a>(
+        &'a self,
+        net: &'a Net,
+        address: &'a Address,
+        deadline: Instant,
+    ) -> LocalBoxFuture<'a, Result<BoxStream>> {
+        Box::pin(async move {
+            let resolving = resolve(&self.resolver, address);
+            let addresses = net.within(deadline, || format!("resolving {address}"), resolving).await?;
+            let socket = self.race(net, address, &addresses, deadline).await?;
+            Ok(Box::new(socket) as BoxStream)
+        })
+    }
+}
+
+impl TcpConnector {
+    async fn race(
+        &self,
+        net: &Net,
+        address: &Address,
+        addresses: &[SocketAddr],
+        deadline: Instant,
+    ) -> Result<TcpStream> {
+        let mut waiting = addresses.iter();
+        let mut attempts = FuturesUnordered::new();
+        let mut failures = Vec::new();
+        let mut last: Option<io::Error> = None;
+        loop {
+            if let Some(next) = waiting.next() {
+                attempts.push(async move { (*next, open(net, *next, &self.options).await) });
+            }
+            if attempts.is_empty() {
+                break;
+            }
+            let next_start =
+                if waiting.len() == 0 { deadline } else { deadline.min(net.now() + NEXT_ADDRESS_AFTER) };
+            match net.until(next_start, attempts.next()).await {
+                Some(Some((_, Ok(socket)))) => return Ok(socket),
+                Some(Some((address, Err(error)))) => {
+                    failures.push(format!("{address}: {error}"));
+                    last = Some(error);
+                }
+                Some(None) => {}
+                None if net.now() >= deadline => {
+                    failures.push("no answer in time".to_owned());
+                    let text = format!("timed out: connecting to {address}: {}", failures.join("; "));
+                    return Err(Error::new(ErrorKind::Timeout, text));
+                }
+                None => {}
+            }
+        }
+        let error = Error::new(ErrorKind::Connection, format!("connecting to {address}: {}", failures.join("; ")));
+        Err(match last {
+            // The text has it already; the source is for programs that ask for the system's error.
+            Some(cause) if failures.len() == 1 => {
+                Error::new(ErrorKind::Connection, format!("connecting to {address}")).with_source(cause)
+            }
+            _ => error,
+        })
+    }
+}
+
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// The addresses of a host. IP literals need no look-up; names are looked up on a short-lived thread, because
+/// the system's resolver blocks.
+///
+/// # Errors
+/// [`ErrorKind::Dns`] with the resolver's words.
+pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<Vec<SocketAddr>> {
+    if let Ok(ip) = address.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, address.port)]);
+    }
+    let (sender, receiver) = oneshot::channel();
+    let (resolver, Address { host, port }) = (Arc::clone(resolver), address.clone());
+    let failed = |why: String| Error::new(ErrorKind::Dns, format!("resolving {}: {why}", address.host));
+    thread::Builder::new()
+        .name("kavka-dns".to_owned())
+        .spawn(move || {
+            // The asker may have given up by now.
+            let _ = sender.send(resolver.resolve(&host, port));
+        })
+        .map_err(|error| failed(error.to_string()))?;
+    match receiver.await {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("the name has no address".to_owned())),
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("the resolver panicked".to_owned())),
+    }
+}
+
+async fn open(net: &Net, address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    // Before the connect: the receive buffer decides on the window scale that is offered.
+    if let Some(bytes) = options.send_buffer_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if is_in_progress(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let stream = mio::net::TcpStream::from_std(socket.into());
+    let options = SockRef::from(&stream);
+    options.set_tcp_nodelay(true)?;
+    options.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEP_ALIVE))?;
+    let stream = TcpStream::new(net.register(stream)?);
+    stream.connected().await?;
+    Ok(stream)
+}
+
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+fn is_in_progress(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    error.kind() == io::ErrorKind::WouldBlock
+}

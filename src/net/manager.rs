@@ -1,0 +1,347 @@
+//! The pool: which node is where, and the connection to each, made when it is first needed.
+//!
+//! Lives on the IO thread. A lost connection is made anew after a pause that grows with each failure and is
+//! kept across metadata refreshes, so that a dead broker is not stormed (KIP-144); the time that a connect may
+//! take grows likewise (KIP-601).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+
+use super::backoff::Backoff;
+use super::connection::{Connection, ConnectionOptions};
+use super::event_loop::Net;
+use super::inet::{Address, Connector, SocketOptions, SystemResolver, TcpConnector};
+use crate::config::CommonConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Request;
+
+/// Who a connection goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeId {
+    /// An entry of the bootstrap list, by its place; its broker's id is not known.
+    Bootstrap(u32),
+    /// A broker, by its id.
+    Broker(i32),
+    /// The same broker by a connection of its own, so that a heartbeat never waits behind a long fetch.
+    Coordinator(i32),
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bootstrap(place) => write!(f, "bootstrap-{place}"),
+            Self::Broker(id) => write!(f, "{id}"),
+            Self::Coordinator(id) => write!(f, "coordinator-{id}"),
+        }
+    }
+}
+
+/// The connections of one client. Cheap to clone; it cannot leave the IO thread.
+#[derive(Clone)]
+pub struct Manager(Rc<Inner>);
+
+struct Inner {
+    net: Net,
+    config: CommonConfig,
+    client_id: String,
+    connector: Box<dyn Connector>,
+    nodes: RefCell<HashMap<NodeId, Node>>,
+}
+
+struct Node {
+    address: Address,
+    connection: Option<Connection>,
+    /// Those who wait for the attempt that is under way.
+    attempt: Option<Vec<oneshot::Sender<Result<Connection>>>>,
+    /// Attempts that failed since the last connection.
+    failures: u32,
+    /// No attempt before this.
+    not_before: Option<Instant>,
+    last_error: Option<Error>,
+}
+
+impl Manager {
+    /// A pool without nodes, connecting over plain TCP.
+    pub fn new(net: &Net, config: &CommonConfig, client_id: &str) -> Self {
+        let connector = TcpConnector {
+            resolver: Arc::new(SystemResolver),
+            options: SocketOptions {
+                send_buffer_bytes: config.send_buffer_bytes,
+                receive_buffer_bytes: config.receive_buffer_bytes,
+            },
+        };
+        Self::with_connector(net, config, client_id, Box::new(connector))
+    }
+
+    /// A pool that connects in a way of the program's own.
+    pub fn with_connector(
+        net: &Net,
+        config: &CommonConfig,
+        client_id: &str,
+        connector: Box<dyn Connector>,
+    ) -> Self {
+        let manager = Self(Rc::new(Inner {
+            net: net.clone(),
+            config: config.clone(),
+            client_id: client_id.to_owned(),
+            connector,
+            nodes: RefCell::default(),
+        }));
+        let weak = Rc::downgrade(&manager.0);
+        let (idle, tick) = (config.connections_max_idle, config.connections_max_idle / 4);
+        let sweeper = net.clone();
+        net.spawn(async move {
+            loop {
+                sweeper.sleep(tick.max(MIN_SWEEP)).await;
+                let Some(inner) = weak.upgrade() else { return };
+                Self(inner).close_idle(idle);
+            }
+        });
+        manager
+    }
+
+    /// The event loop's handle.
+    pub fn net(&self) -> &Net {
+        &self.0.net
+    }
+
+    /// Says where a node is. A node that has moved loses its connection.
+    pub fn set_node(&self, id: NodeId, address: Address) {
+        let mut nodes = self.0.nodes.borrow_mut();
+        let moved = match nodes.get_mut(&id) {
+            Some(node) if node.address == address => return,
+            Some(node) => {
+                node.address = address;
+                node.failures = 0;
+                node.not_before = None;
+                node.connection.take()
+            }
+            None => {
+                nodes.insert(id, Node::new(address));
+                None
+            }
+        };
+        drop(nodes);
+        if let Some(connection) = moved {
+            connection.close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
+        }
+    }
+
+    /// Forgets a node and closes its connection.
+    pub fn remove_node(&self, id: NodeId) {
+        let node = self.0.nodes.borrow_mut().remove(&id);
+        if let Some(connection) = node.and_then(|node| node.connection) {
+            connection.close(Error::new(ErrorKind::Connection, "the broker is no longer part of the cluster"));
+        }
+    }
+
+    /// The ids of all nodes, in order.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        let mut ids: Vec<NodeId> = self.0.nodes.borrow().keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Where a node is.
+    pub fn address(&self, id: NodeId) -> Option<Address> {
+        self.0.nodes.borrow().get(&id).map(|node| node.address.clone())
+    }
+
+    /// The connection to a node if there is one now.
+    pub fn connected(&self, id: NodeId) -> Option<Connection> {
+        let nodes = self.0.nodes.borrow();
+        nodes.get(&id)?.connection.clone().filter(Connection::is_open)
+    }
+
+    /// The last failure to connect to a node, if it has not been connected since.
+    pub fn last_error(&self, id: NodeId) -> Option<Error> {
+        self.0.nodes.borrow().get(&id)?.last_error.clone()
+    }
+
+    /// How long no attempt is made to connect to the node; `None` when it can be used at once.
+    pub fn backoff(&self, id: NodeId) -> Option<Duration> {
+        let left = self.0.nodes.borrow().get(&id)?.not_before?.saturating_duration_since(self.0.net.now());
+        (!left.is_zero() && self.connected(id).is_none()).then_some(left)
+    }
+
+    /// The connection to a node: the present one, the one being made, or a new one. Waits out the pause after
+    /// failures first; callers bound the wait themselves.
+    ///
+    /// # Errors
+    /// Why the attempt failed, with the node and its address.
+    pub async fn connection(&self, id: NodeId) -> Result<Connection> {
+        if let Some(connection) = self.connected(id) {
+            return Ok(connection);
+        }
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut nodes = self.0.nodes.borrow_mut();
+            let Some(node) = nodes.get_mut(&id) else {
+                let text = format!("node {id} is unknown: the cluster's metadata does not name it");
+                return Err(Error::new(ErrorKind::Connection, text));
+            };
+            node.connection = None;
+            match &mut node.attempt {
+                Some(waiting) => waiting.push(sender),
+                None => {
+                    node.attempt = Some(vec![sender]);
+                    self.0.net.spawn(self.clone().attempt(id));
+                }
+            }
+        }
+        let gone = || Error::new(ErrorKind::Connection, format!("node {id} was removed while connecting"));
+        receiver.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Sends a request to a node and waits for the answer; connects first when needed.
+    ///
+    /// # Errors
+    /// As [`connection`](Self::connection) and [`Connection::send`].
+    pub async fn send<R: Request>(&self, id: NodeId, request: &R) -> Result<R::Response> {
+        self.connection(id).await?.send(request).await
+    }
+
+    /// A node for a request that any broker can answer: a connected one with little in flight, else one that
+    /// may be tried now, else the one whose pause ends first.
+    ///
+    /// Brokers that metadata has named come before the bootstrap entries.
+    pub fn least_loaded_node(&self) -> Option<NodeId> {
+        let now = self.0.net.now();
+        let nodes = self.0.nodes.borrow();
+        let rank = |(id, node): (&NodeId, &Node)| {
+            let open = node.connection.as_ref().filter(|connection| connection.is_open());
+            let throttled = open.is_some_and(|connection| connection.throttled_until().is_some());
+            let load = match open {
+                Some(connection) => connection.in_flight() + usize::from(throttled) * 1000,
+                None => usize::MAX,
+            };
+            let wait = node.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+            let wait = if open.is_some() { Duration::ZERO } else { wait };
+            (wait, load, matches!(id, NodeId::Bootstrap(_)), self.0.net.random_below(1 << 20))
+        };
+        nodes
+            .iter()
+            .filter(|(id, _)| !matches!(id, NodeId::Coordinator(_)))
+            .map(|entry| (rank(entry), *entry.0))
+            .min()
+            .map(|(_, id)| id)
+    }
+
+    /// Closes every connection. The pool can be used again: the next request connects anew.
+    pub fn close_all(&self, reason: &Error) {
+        let open: Vec<Connection> =
+            self.0.nodes.borrow_mut().values_mut().filter_map(|node| node.connection.take()).collect();
+        for connection in open {
+            connection.close(reason.clone());
+        }
+    }
+
+    async fn attempt(self, id: NodeId) {
+        let net = &self.0.net;
+        let wait = self.0.nodes.borrow().get(&id).and_then(|node| node.not_before);
+        if let Some(at) = wait {
+            net.sleep_until(at).await;
+        }
+        let Some((address, failures)) =
+            self.0.nodes.borrow().get(&id).map(|node| (node.address.clone(), node.failures))
+        else {
+            return;
+        };
+        log::debug!("{id}: connecting to {address}");
+        let config = &self.0.config;
+        let setup = Backoff {
+            initial: config.socket_connection_setup_timeout,
+            max: config.socket_connection_setup_timeout_max,
+        };
+        let deadline = net.clock().deadline(setup.after(failures + 1, net.random()));
+        let options = ConnectionOptions {
+            client_id: self.0.client_id.clone(),
+            request_timeout: config.request_timeout,
+            receive_message_max_bytes: config.receive_message_max_bytes,
+            max_in_flight: config.max_in_flight_requests_per_connection,
+            before_0_10: config.api_version.is_some_and(|version| version.is_before_0_10()),
+        };
+        let result = match self.0.connector.connect(net, &address, deadline).await {
+            Ok(stream) => Connection::open(net, id, stream, options, deadline).await,
+            Err(error) => Err(error),
+        };
+        let result = result.map_err(|error| error.context(format_args!("node {id} at {address}")));
+        self.finish(id, &address, result);
+    }
+
+    fn finish(&self, id: NodeId, address: &Address, result: Result<Connection>) {
+        let mut nodes = self.0.nodes.borrow_mut();
+        let Some(node) = nodes.get_mut(&id) else {
+            if let Ok(connection) = result {
+                connection.close(Error::new(ErrorKind::Connection, "the broker is no longer needed"));
+            }
+            return;
+        };
+        let waiting = node.attempt.take().unwrap_or_default();
+        match &result {
+            Ok(connection) if node.address == *address => {
+                log::debug!("{id}: connected to {address}");
+                node.connection = Some(connection.clone());
+                node.failures = 0;
+                node.last_error = None;
+                // A connection that is lost at once must not be made again in a tight loop.
+                node.not_before = Some(self.0.net.now() + self.reconnect_backoff(1));
+            }
+            Ok(connection) => {
+                connection.close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
+            }
+            Err(error) => {
+                node.failures = node.failures.saturating_add(1);
+                let pause = self.reconnect_backoff(node.failures);
+                node.not_before = Some(self.0.net.now() + pause);
+                // The first of a row is worth a line; those that follow say nothing new.
+                let level = if node.failures == 1 { log::Level::Warn } else { log::Level::Debug };
+                log::log!(level, "{error}; next attempt in {pause:?} or later");
+                node.last_error = Some(error.clone());
+            }
+        }
+        drop(nodes);
+        for waiter in waiting {
+            // Who gave up waiting needs no answer.
+            let _ = waiter.send(result.clone());
+        }
+    }
+
+    fn reconnect_backoff(&self, failures: u32) -> Duration {
+        let config = &self.0.config;
+        Backoff { initial: config.reconnect_backoff, max: config.reconnect_backoff_max }
+            .after(failures, self.0.net.random())
+    }
+
+    fn close_idle(&self, idle: Duration) {
+        let now = self.0.net.now();
+        let mut unused = Vec::new();
+        for (id, node) in self.0.nodes.borrow_mut().iter_mut() {
+            let is_idle = node.connection.as_ref().is_some_and(|connection| {
+                connection.in_flight() == 0 && now.saturating_duration_since(connection.last_used()) >= idle
+            });
+            if is_idle {
+                log::debug!("{id}: closed after {idle:?} without traffic");
+                unused.extend(node.connection.take());
+            }
+        }
+        for connection in unused {
+            connection.close(Error::new(ErrorKind::Connection, "closed after idling"));
+        }
+    }
+}
+
+impl Node {
+    fn new(address: Address) -> Self {
+        Self { address, connection: None, attempt: None, failures: 0, not_before: None, last_error: None }
+    }
+}
+
+/// The idle sweep runs at most this often, however small the limit.
+const MIN_SWEEP: Duration = Duration::from_millis(250);

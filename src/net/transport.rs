@@ -1,0 +1,335 @@
+//! Bytes to and from one peer: the stream below a connection, its write queue, and its frames.
+//!
+//! A [`Stream`] is one link of the chain TCP, then proxy, then TLS; SASL speaks above it in whole frames. A
+//! [`Transport`] puts a queue of shared chunks before the stream, so that a record batch goes from the
+//! producer's buffer to the socket without another copy, and takes length-prefixed frames off it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Read, Write};
+use std::task::{Context, Poll, Waker};
+
+use byteorder::{BigEndian, ByteOrder};
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::event_loop::{Direction, Registered};
+use super::wakeup::Wakeup;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A non-blocking byte stream on the event loop.
+///
+/// `Pending` means that `cx` is woken when the call is worth repeating. One task reads and one task writes.
+pub trait Stream {
+    /// Reads into `buf`; 0 is the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from the buffers, in order, as much as fits.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Pushes out what a link of the chain holds back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Both ends, for messages.
+    fn describe(&self) -> String;
+}
+
+/// A stream of any kind.
+pub type BoxStream = Box<dyn Stream>;
+
+/// A TCP socket on the event loop.
+pub struct TcpStream(Registered<mio::net::TcpStream>);
+
+impl TcpStream {
+    /// Wraps a registered socket.
+    pub fn new(socket: Registered<mio::net::TcpStream>) -> Self {
+        Self(socket)
+    }
+
+    /// Waits until the connect that is under way has ended.
+    pub(super) async fn connected(&self) -> io::Result<()> {
+        poll_fn(|cx| {
+            self.0.poll_io(cx, Direction::Write, |socket| {
+                if let Some(error) = socket.take_error()? {
+                    return Err(error);
+                }
+                match socket.peer_addr() {
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    other => other.map(drop),
+                }
+            })
+        })
+        .await
+    }
+}
+
+impl Stream for TcpStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_io(cx, Direction::Read, |socket| socket.read(buf))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.0.poll_io(cx, Direction::Write, |socket| socket.write_vectored(bufs))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn describe(&self) -> String {
+        self.0.with(|socket| match (socket.local_addr(), socket.peer_addr()) {
+            (Ok(local), Ok(peer)) => format!("{local} -> {peer}"),
+            _ => "closed socket".to_owned(),
+        })
+    }
+}
+
+/// A stream with a write queue before it.
+pub struct Transport {
+    /// `None` once closed.
+    stream: RefCell<Option<BoxStream>>,
+    queue: RefCell<VecDeque<Bytes>>,
+    queued_bytes: Cell<usize>,
+    /// The socket took no more; the writer task waits for it.
+    blocked: Cell<bool>,
+    writer: Wakeup,
+}
+
+/// The most slices handed to one vectored write; more would only be copied by the system.
+const MAX_SLICES: usize = 64;
+
+impl Transport {
+    /// Puts an empty queue before a stream.
+    pub fn new(stream: BoxStream) -> Self {
+        Self {
+            stream: RefCell::new(Some(stream)),
+            queue: RefCell::default(),
+            queued_bytes: Cell::new(0),
+            blocked: Cell::new(false),
+            writer: Wakeup::new(),
+        }
+    }
+
+    /// Queues chunks and writes at once what the socket takes; [`drive_writes`](Self::drive_writes) does the
+    /// rest.
+    pub fn write(&self, chunks: impl IntoIterator<Item = Bytes>) {
+        let mut queue = self.queue.borrow_mut();
+        for chunk in chunks.into_iter().filter(|chunk| !chunk.is_empty()) {
+            self.queued_bytes.set(self.queued_bytes.get() + chunk.len());
+            queue.push_back(chunk);
+        }
+        drop(queue);
+        if self.blocked.get() {
+            return;
+        }
+        // The writer task is idle. An error is left for it to find: it is the one that can close.
+        match self.poll_drain(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => {
+                self.blocked.set(true);
+                self.writer.notify();
+            }
+        }
+    }
+
+    /// Bytes that wait for the socket.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes.get()
+    }
+
+    /// Both ends, for messages.
+    pub fn describe(&self) -> String {
+        self.stream.borrow().as_ref().map_or_else(|| "closed".to_owned(), |stream| stream.describe())
+    }
+
+    /// Closes the socket at once and drops what is queued.
+    pub fn close(&self) {
+        let stream = self.stream.borrow_mut().take();
+        drop(stream);
+        self.queue.borrow_mut().clear();
+        self.queued_bytes.set(0);
+    }
+
+    /// Writes queued chunks whenever the socket takes them; ends only with an error.
+    pub async fn drive_writes(&self) -> io::Error {
+        loop {
+            self.writer.notified().await;
+            if let Err(error) = poll_fn(|cx| self.poll_drain(cx)).await {
+                return error;
+            }
+            self.blocked.set(false);
+        }
+    }
+
+    fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut queue = self.queue.borrow_mut();
+        let mut stream = self.stream.borrow_mut();
+        let Some(stream) = stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        while !queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let used = slices.len().min(queue.len());
+            for (slice, chunk) in slices.iter_mut().zip(queue.iter()) {
+                *slice = IoSlice::new(chunk);
+            }
+            let mut written = match stream.poll_write(cx, slices.get(..used).unwrap_or_default()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            self.queued_bytes.set(self.queued_bytes.get().saturating_sub(written));
+            while written > 0 {
+                let Some(front) = queue.front_mut() else { break };
+                if written < front.len() {
+                    front.advance(written);
+                    break;
+                }
+                written -= front.len();
+                queue.pop_front();
+            }
+        }
+        stream.poll_flush(cx)
+    }
+
+    async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| match self.stream.borrow_mut().as_mut() {
+            Some(stream) => stream.poll_read(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        })
+        .await
+    }
+}
+
+/// Takes frames (four bytes of length, then the body) off a transport.
+///
+/// Small frames are copied out of one scratch buffer. A large one gets a buffer of its own that is read into
+/// directly; its body is handed out as shared slices, and the buffer is used again once all of them are gone.
+pub struct FrameReader {
+    scratch: Box<[u8]>,
+    start: usize,
+    end: usize,
+    recycled: VecDeque<Bytes>,
+    limit: usize,
+}
+
+const SCRATCH: usize = 64 * 1024;
+
+/// How many large buffers are remembered for another use.
+const RECYCLED: usize = 4;
+
+impl FrameReader {
+    /// A reader that refuses frames of more than `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            recycled: VecDeque::new(),
+            limit,
+        }
+    }
+
+    /// Sets the largest frame taken from now on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The next frame's body.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connection`] when the peer closes or the socket fails, [`ErrorKind::Protocol`] when the
+    /// length cannot be one; the text says what the peer seems to speak.
+    pub async fn next(&mut self, transport: &Transport) -> Result<Bytes> {
+        self.fill(transport, 4).await?;
+        let prefix = self.scratch.get(self.start..self.start + 4).unwrap_or_default();
+        let length = BigEndian::read_i32(prefix);
+        let length = match usize::try_from(length) {
+            Ok(length) if length <= self.limit => length,
+            _ => return Err(strange_length(length, prefix, self.limit)),
+        };
+        self.start += 4;
+        if length <= SCRATCH {
+            self.fill(transport, length).await?;
+            let body = self.scratch.get(self.start..self.start + length).unwrap_or_default();
+            let body = Bytes::copy_from_slice(body);
+            self.start += length;
+            return Ok(body);
+        }
+        let mut buffer = self.buffer(length);
+        let held = self.scratch.get(self.start..self.end).unwrap_or_default();
+        let mut filled = held.len();
+        if let Some(front) = buffer.get_mut(..filled) {
+            front.copy_from_slice(held);
+        }
+        self.start = 0;
+        self.end = 0;
+        while filled < length {
+            let rest = buffer.get_mut(filled..length).unwrap_or_default();
+            filled += self.read(transport, rest).await?;
+        }
+        let whole = buffer.freeze();
+        let body = whole.slice(..length);
+        if self.recycled.len() == RECYCLED {
+            self.recycled.pop_front();
+        }
+        self.recycled.push_back(whole);
+        Ok(body)
+    }
+
+    /// Has at least `wanted` bytes in the scratch buffer.
+    async fn fill(&mut self, transport: &Transport, wanted: usize) -> Result<()> {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+        if self.start + wanted > SCRATCH {
+            self.scratch.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        while self.end - self.start < wanted {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let read = self.read(transport, scratch.get_mut(self.end..).unwrap_or_default()).await;
+            self.scratch = scratch;
+            self.end += read?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, transport: &Transport, buf: &mut [u8]) -> Result<usize> {
+        match transport.read(buf).await {
+            Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
+            Ok(count) => Ok(count),
+            Err(error) => Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)),
+        }
+    }
+
+    fn buffer(&mut self, length: usize) -> BytesMut {
+        let fits = |buffer: &Bytes| {
+            buffer.len() >= length && buffer.len() <= length.saturating_mul(4) && buffer.is_unique()
+        };
+        if let Some(buffer) = self.recycled.iter().position(fits).and_then(|at| self.recycled.remove(at)) {
+            if let Ok(buffer) = buffer.try_into_mut() {
+                return buffer;
+            }
+        }
+        BytesMut::zeroed(length)
+    }
+}
+
+fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
+    let text = match prefix {
+        [0x15, 0x03, ..] => "the peer answered with a TLS alert: this port speaks TLS, set security.protocol=SSL".to_owned(),
+        [0x16, 0x03, ..] => "the peer speaks TLS, set security.protocol=SSL".to_owned(),
+        b"HTTP" => "the peer is an HTTP server, not a Kafka broker".to_owned(),
+        b"SSH-" => "the peer is an SSH server, not a Kafka broker".to_owned(),
+        _ if length > 0 => format!(
+            "a frame of {length} bytes is above receive.message.max.bytes={limit}: raise the limit, \
+             or check that the peer is a Kafka broker"
+        ),
+        _ => format!("a frame of {length} bytes: the peer is not a Kafka broker"),
+    };
+    Error::new(ErrorKind::Protocol, text)
+}
