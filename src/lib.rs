@@ -1,11 +1,13 @@
 //! A blocking Apache Kafka client.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod error;
 pub mod error_code;
 pub mod net;
 pub mod protocol;
 pub mod record;
+pub mod types;
 
 pub use error::{Error, ErrorKind, Result};
 pub use error_code::ErrorCode;

@@ -1,0 +1,111 @@
+//! Why a key is not an option of a client: a slip of the pen, another client's, or not in kavka yet.
+
+use super::Client;
+
+/// The text for a key that `client` does not have.
+pub(super) fn why_unknown(client: Client, key: &str) -> String {
+    let owners: Vec<String> = Client::ALL
+        .into_iter()
+        .filter(|owner| owner.options().any(|option| option.property == key || option.python_name == key))
+        .map(|owner| format!("the {owner}"))
+        .collect();
+    if !owners.is_empty() {
+        return format!("{key} is an option of {}, not of the {client}", owners.join(" and "));
+    }
+    let dotted = key.replace('_', ".");
+    if let Some((_, reason)) = ELSEWHERE.iter().find(|(pattern, _)| match pattern.strip_suffix('*') {
+        Some(prefix) => dotted.starts_with(prefix),
+        None => dotted == *pattern,
+    }) {
+        return format!("{key} {reason}");
+    }
+    match nearest(client, key) {
+        Some(option) => format!("{key} is not an option of the {client}; did you mean {option}?"),
+        None => format!("{key} is not an option of the {client}"),
+    }
+}
+
+/// The option whose name is most like the key, in the style that the key is written in, if one is like it at all.
+fn nearest(client: Client, key: &str) -> Option<&'static str> {
+    let wanted = plain(key);
+    client
+        .options()
+        .filter_map(|option| {
+            let distance = [option.property, option.python_name, option.name]
+                .into_iter()
+                .map(|name| edit_distance(&wanted, &plain(name)))
+                .min()?;
+            Some((distance, option))
+        })
+        .filter(|(distance, _)| *distance <= (wanted.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, option)| if key.contains('_') { option.python_name } else { option.property })
+}
+
+/// Names are compared without their separators and case. A key that is longer than any name is cut, so that the
+/// work is bounded.
+fn plain(name: &str) -> Vec<char> {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(80).collect()
+}
+
+/// How many letters have to be added, dropped or changed to get from one to the other.
+fn edit_distance(from: &[char], to: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, a) in from.iter().enumerate() {
+        let mut left = index + 1;
+        let mut next = vec![left];
+        for (b, above) in to.iter().zip(row.windows(2)) {
+            let &[diagonal, above] = above else { break };
+            left = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Keys of Kafka and kafka-python that kavka's tables do not have, and why. Written with dots; a `*` stands for
+/// any rest.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("ssl.*", NOT_YET),
+    ("sasl.*", NOT_YET),
+    ("security.providers", JAVA),
+    ("proxy.url", NOT_YET),
+    ("socks5.proxy", NOT_YET),
+    ("transactional.id", NOT_YET),
+    ("transaction.timeout.ms", NOT_YET),
+    ("transaction.two.phase.commit.enable", NOT_YET),
+    ("metric.*", NOT_YET),
+    ("metrics.*", NOT_YET),
+    ("enable.metrics.push", NOT_YET),
+    ("interceptor.classes", JAVA),
+    ("config.providers*", JAVA),
+    ("auto.include.jmx.reporter", JAVA),
+    ("key.serializer*", TYPED),
+    ("value.serializer*", TYPED),
+    ("key.deserializer*", TYPED),
+    ("value.deserializer*", TYPED),
+    ("default.offset.commit.callback", TYPED),
+    ("partitioner", TYPED),
+    ("partitioner.class", TYPED),
+    ("partitioner.ignore.keys", NOT_YET),
+    ("partitioner.adaptive.partitioning.enable", NOT_YET),
+    ("partitioner.availability.timeout.ms", NOT_YET),
+    ("metadata.max.idle.ms", NOT_YET),
+    ("metadata.recovery.strategy", NOT_YET),
+    ("metadata.recovery.rebootstrap.trigger.ms", NOT_YET),
+    ("bootstrap.controllers", NOT_YET),
+    ("group.protocol", NOT_YET),
+    ("group.remote.assignor", NOT_YET),
+    ("share.*", NOT_YET),
+    ("internal.*", "is internal to Kafka's own clients"),
+    ("socket.options", "is kafka-python's; kavka's sockets always have TCP_NODELAY and SO_KEEPALIVE"),
+    ("selector", PYTHON),
+    ("net", PYTHON),
+    ("kafka.client", PYTHON),
+];
+
+const NOT_YET: &str = "is not supported by this version of kavka yet";
+const JAVA: &str = "is for Kafka's own clients, which run on the JVM; kavka has nothing like it";
+const PYTHON: &str = "is about the inside of kafka-python; kavka has nothing like it";
+const TYPED: &str = "cannot be given as a string; use the builder's method for it";

@@ -1,0 +1,167 @@
+//! Java's properties files.
+
+use std::iter::Peekable;
+use std::path::Path;
+use std::str::Chars;
+
+use crate::{Error, ErrorKind, Result};
+
+/// Keys and values of a properties file, as Kafka's own tools and clients read them.
+///
+/// One `key=value` a line; also `key: value` and `key value`. Lines that begin with `#` or `!` are comments. A
+/// backslash at the end of a line goes on with the next one; elsewhere it begins `\t`, `\n`, `\r`, `\f`, `\uXXXX`,
+/// or keeps the next character as it is. When a key comes twice, the last one counts. Files are UTF-8.
+///
+/// ```
+/// let properties = kavka::config::Properties::parse("bootstrap.servers = a:9092,\\\n    b:9092\nlinger.ms=5")?;
+/// assert_eq!(properties.get("bootstrap.servers"), Some("a:9092,b:9092"));
+/// # Ok::<(), kavka::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(Vec<(String, String)>);
+
+impl Properties {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for a `\u` without four hexadecimal digits, or with half of a pair of
+    /// surrogates. The text names the line.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut properties = Self::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let mut number = 0;
+        while let Some(line) = lines.next() {
+            number += 1;
+            let first = number;
+            let line = line.trim_start_matches(BLANKS);
+            if line.is_empty() || line.starts_with(['#', '!']) {
+                continue;
+            }
+            let mut logical = line.to_owned();
+            while is_continued(&logical) {
+                logical.pop();
+                let Some(line) = lines.next() else { break };
+                number += 1;
+                logical.push_str(line.trim_start_matches(BLANKS));
+            }
+            let (key, value) = split(&logical).map_err(|fault| {
+                Error::new(ErrorKind::Configuration, format!("line {first} of the properties: {fault}"))
+            })?;
+            properties.insert(key, value);
+        }
+        Ok(properties)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] when the file cannot be read, is not UTF-8, or as
+    /// [`parse`](Properties::parse) says. The text names the file.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            Error::new(ErrorKind::Configuration, format!("cannot read {}", path.display())).with_source(cause)
+        })?;
+        Self::parse(&text).map_err(|error| error.context(path.display()))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a key, in the place of an earlier value of it.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        let (key, value) = (key.into(), value.into());
+        match self.0.iter_mut().find(|(known, _)| *known == key) {
+            Some(entry) => entry.1 = value,
+            None => self.0.push((key, value)),
+        }
+    }
+
+    /// Takes a key out, for instance one that is for another program.
+    pub fn remove(&mut self, key: &str) -> Option<String> {
+        let index = self.0.iter().position(|(known, _)| known == key)?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// Keys and values, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// Shows the keys alone: values may be secrets.
+impl std::fmt::Debug for Properties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(key, _)| key)).finish()
+    }
+}
+
+/// An odd number of backslashes at the end: the last one is not itself escaped.
+fn is_continued(line: &str) -> bool {
+    line.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1
+}
+
+/// Splits a logical line at the first separator that is not escaped.
+fn split(line: &str) -> Result<(String, String), String> {
+    let mut chars = line.chars().peekable();
+    let mut key = String::new();
+    while let Some(c) = chars.next_if(|c| !BLANKS.contains(c) && !SEPARATORS.contains(c)) {
+        unescape(c, &mut chars, &mut key)?;
+    }
+    while chars.next_if(|c| BLANKS.contains(c)).is_some() {}
+    if chars.next_if(|c| SEPARATORS.contains(c)).is_some() {
+        while chars.next_if(|c| BLANKS.contains(c)).is_some() {}
+    }
+    let mut value = String::new();
+    while let Some(c) = chars.next() {
+        unescape(c, &mut chars, &mut value)?;
+    }
+    Ok((key, value))
+}
+
+fn unescape(c: char, chars: &mut Peekable<Chars<'_>>, into: &mut String) -> Result<(), String> {
+    if c != '\\' {
+        into.push(c);
+        return Ok(());
+    }
+    match chars.next() {
+        Some('t') => into.push('\t'),
+        Some('n') => into.push('\n'),
+        Some('r') => into.push('\r'),
+        Some('f') => into.push('\u{c}'),
+        Some('u') => {
+            let first = code_unit(chars)?;
+            let mut units = vec![first];
+            // Java's characters are UTF-16: one beyond the first plane is written as two escapes.
+            if (0xd800..0xdc00).contains(&first) && chars.next_if_eq(&'\\').is_some() {
+                if chars.next() != Some('u') {
+                    return Err(LONE_SURROGATE.to_owned());
+                }
+                units.push(code_unit(chars)?);
+            }
+            into.push_str(&String::from_utf16(&units).map_err(|_| LONE_SURROGATE)?);
+        }
+        Some(other) => into.push(other),
+        None => {}
+    }
+    Ok(())
+}
+
+fn code_unit(chars: &mut Peekable<Chars<'_>>) -> Result<u16, String> {
+    let digits: String = chars.take(4).collect();
+    if digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        if let Ok(unit) = u16::from_str_radix(&digits, 16) {
+            return Ok(unit);
+        }
+    }
+    Err("\\u needs four hexadecimal digits".to_owned())
+}
+
+const BLANKS: [char; 3] = [' ', '\t', '\u{c}'];
+const SEPARATORS: [char; 2] = ['=', ':'];
+const LONE_SURROGATE: &str = "\\u names one half of a pair of surrogates";

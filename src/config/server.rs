@@ -1,0 +1,89 @@
+//! Bootstrap servers: `host:port`, `host`, `[ipv6]:port`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Faults;
+use crate::{Error, ErrorKind};
+
+/// The port of a bootstrap server that names none.
+const DEFAULT_PORT: u16 = 9092;
+
+/// Where to ask for the cluster first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BootstrapServer {
+    /// A host name, or an address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl FromStr for BootstrapServer {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text).map_err(|fault| {
+            Error::new(ErrorKind::Configuration, format!("bootstrap.servers (\"{text}\") {fault}"))
+        })
+    }
+}
+
+impl fmt::Display for BootstrapServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Reports an empty list, and each entry that cannot be used.
+pub(super) fn check_servers(servers: &[String], faults: &mut Faults) {
+    if servers.is_empty() {
+        faults.push("bootstrap.servers is empty; name at least one server, such as localhost:9092");
+    }
+    for server in servers {
+        faults.collect(server.parse::<BootstrapServer>());
+    }
+}
+
+fn parse(text: &str) -> Result<BootstrapServer, String> {
+    let text = text.trim();
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or("has a '[' without a ']'")?;
+        match rest.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if rest.is_empty() => (host, None),
+            None => return Err("has something other than ':port' behind the ']'".to_owned()),
+        }
+    } else {
+        match text.split_once(':') {
+            // More than one colon and no brackets: an IPv6 address, all of it.
+            Some((_, rest)) if rest.contains(':') && !text.contains('/') => (text, None),
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    if text.contains("://") {
+        return Err("is a URL; write host:port, and choose the protocol with security.protocol".to_owned());
+    }
+    if host.is_empty() {
+        return Err("has no host name".to_owned());
+    }
+    if let Some(bad) = host.chars().find(|c| !(c.is_alphanumeric() || "-._:%".contains(*c))) {
+        return Err(format!("has {bad:?} in its host name"));
+    }
+    if host.contains(':') && host.split('%').next().is_none_or(|ip| ip.parse::<std::net::Ipv6Addr>().is_err())
+    {
+        return Err("has more than one ':' and is not an IPv6 address".to_owned());
+    }
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => match port.parse() {
+            Ok(port) if port > 0 => port,
+            _ => return Err(format!("has the port \"{port}\", which is not a number from 1 to 65535")),
+        },
+    };
+    Ok(BootstrapServer { host: host.to_owned(), port })
+}
