@@ -157,6 +157,8 @@ struct Inner {
     /// Ask for all topics of the cluster instead of the wanted ones.
     want_all: Cell<bool>,
     update_wanted: Cell<bool>,
+    /// The update is for something new, not for something that failed: it need not wait.
+    urgent: Cell<bool>,
     refresh: Wakeup,
     /// Those who wait for the end of a refresh that starts after they asked.
     waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
@@ -180,7 +182,7 @@ impl Cluster {
         view: ClusterMetadata,
     ) -> Result<Self> {
         let bootstrap: Vec<Address> =
-            config.bootstrap_servers.iter().map(|server| Address::parse(server)).collect::<Result<_>>()?;
+            config.bootstrap_servers.iter().map(|server| server.parse()).collect::<Result<_>>()?;
         let cluster = Self(Rc::new(Inner {
             manager,
             config: config.clone(),
@@ -190,6 +192,7 @@ impl Cluster {
             wanted: RefCell::default(),
             want_all: Cell::new(false),
             update_wanted: Cell::new(false),
+            urgent: Cell::new(false),
             refresh: Wakeup::new(),
             waiting: RefCell::default(),
             stale_answers: Cell::new(0),
@@ -264,6 +267,7 @@ impl Cluster {
         let known = self.0.view.with(|view| wanted.iter().all(|name| view.topics.contains_key(name)));
         *self.0.wanted.borrow_mut() = wanted;
         if !known {
+            self.0.urgent.set(true);
             self.request_update();
         }
     }
@@ -284,7 +288,9 @@ impl Cluster {
     /// topic may not be seen.
     pub async fn topic(&self, name: &str) -> Result<Arc<TopicMetadata>> {
         check_topic_name(name)?;
-        self.add_topic(name);
+        if self.add_topic(name) {
+            self.0.urgent.set(true);
+        }
         loop {
             if let Some(topic) = self.0.view.with(|view| view.topic(name).cloned()) {
                 match topic.error {
@@ -314,6 +320,20 @@ impl Cluster {
         match self.net().until(deadline, future).await {
             Some(result) => result,
             None => Err(self.timeout(what)),
+        }
+    }
+
+    /// The error of a call that ran out of time waiting for a topic: that the topic does not exist, when a
+    /// broker has said so, and else what stood in the way.
+    pub fn topic_timeout(&self, topic: &str, waited: Duration) -> Error {
+        let seen = self.0.view.with(|view| view.topic(topic).map(|topic| topic.error));
+        match seen {
+            Some(code) if !code.is_ok() => Error::from_code(
+                code,
+                format_args!("no metadata for the topic after {waited:?} (create it, or allow it to be created)"),
+            )
+            .with_topic(topic),
+            _ => self.timeout(&format!("metadata of topic {topic}")),
         }
     }
 
@@ -392,10 +412,13 @@ impl Cluster {
                     if !self.0.update_wanted.get() && net.now() < at + config.metadata_max_age {
                         continue;
                     }
-                    net.sleep_until(at + backoff.after(failures.max(1), net.random())).await;
+                    if failures > 0 || !self.0.urgent.get() {
+                        net.sleep_until(at + backoff.after(failures.max(1), net.random())).await;
+                    }
                 }
             }
             self.0.update_wanted.set(false);
+            self.0.urgent.set(false);
             let waiting = std::mem::take(&mut *self.0.waiting.borrow_mut());
             let result = self.refresh_once().await;
             refreshed = Some(net.now());

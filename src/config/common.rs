@@ -1,7 +1,7 @@
 //! The options that all clients have.
 
 use super::rows::*;
-use super::server::{BootstrapServer, check_servers};
+use super::server::{Address, check_servers};
 use super::value::{MAX_MS, show_ms};
 use super::{Client, Faults};
 
@@ -123,7 +123,7 @@ common_options!(emit_struct!(
 
 impl CommonConfig {
     /// The bootstrap servers, parsed, each once.
-    pub fn servers(&self) -> Vec<BootstrapServer> {
+    pub fn servers(&self) -> Vec<Address> {
         let mut servers = Vec::new();
         for server in self.bootstrap_servers.iter().filter_map(|text| text.parse().ok()) {
             if !servers.contains(&server) {

@@ -107,7 +107,7 @@ words! {
         /// The addresses are tried one after the other.
         UseAllDnsIps: "use_all_dns_ips" | "default",
         /// Each bootstrap server is replaced by the canonical names of all its addresses.
-        ResolveCanonicalBootstrapServersOnly: "resolve_canonical_bootstrap_servers_only",
+        ResolveCanonicalAddresssOnly: "resolve_canonical_bootstrap_servers_only",
     }
 
     /// The codec that a producer's batches are compressed with.

@@ -36,7 +36,7 @@ pub use faults::Faults;
 pub use info::{Client, OptionInfo, markdown_table};
 pub use producer::ProducerConfig;
 pub use properties::Properties;
-pub use server::BootstrapServer;
+pub use server::Address;
 pub use value::{BrokerVersion, OptionValue, Secret};
 
 /// The tables, and what builders make of them.

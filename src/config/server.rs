@@ -11,14 +11,14 @@ const DEFAULT_PORT: u16 = 9092;
 
 /// Where to ask for the cluster first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BootstrapServer {
+pub struct Address {
     /// A host name, or an address without brackets.
     pub host: String,
     /// The TCP port.
     pub port: u16,
 }
 
-impl FromStr for BootstrapServer {
+impl FromStr for Address {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -28,7 +28,7 @@ impl FromStr for BootstrapServer {
     }
 }
 
-impl fmt::Display for BootstrapServer {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -44,11 +44,11 @@ pub(super) fn check_servers(servers: &[String], faults: &mut Faults) {
         faults.push("bootstrap.servers is empty; name at least one server, such as localhost:9092");
     }
     for server in servers {
-        faults.collect(server.parse::<BootstrapServer>());
+        faults.collect(server.parse::<Address>());
     }
 }
 
-fn parse(text: &str) -> Result<BootstrapServer, String> {
+fn parse(text: &str) -> Result<Address, String> {
     let text = text.trim();
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or("has a '[' without a ']'")?;
@@ -85,5 +85,5 @@ fn parse(text: &str) -> Result<BootstrapServer, String> {
             _ => return Err(format!("has the port \"{port}\", which is not a number from 1 to 65535")),
         },
     };
-    Ok(BootstrapServer { host: host.to_owned(), port })
+    Ok(Address { host: host.to_owned(), port })
 }

@@ -229,12 +229,15 @@ impl Connection {
         Ok(Answer { connection: self.clone(), version, receiver, request: PhantomData })
     }
 
-    /// Writes a request that the broker does not answer: a produce request with `acks=0`.
+    /// Writes a request that the broker does not answer: a produce request with `acks=0`. Waits until the
+    /// system has taken it.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
-    pub fn start_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<()> {
-        self.write(request, version).map(drop)
+    /// As [`start`](Self::start), and [`ErrorKind::Connection`] when the connection is lost meanwhile.
+    pub async fn send_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<()> {
+        self.write(request, version)?;
+        self.0.transport.flushed().await;
+        self.error().map_or(Ok(()), Err)
     }
 
     fn write<R: Request>(&self, request: &R, version: i16) -> Result<i32> {
@@ -242,7 +245,7 @@ impl Connection {
             return Err(error);
         }
         let correlation = self.0.next_correlation.get();
-        let frame = encode_request(request, version, correlation, Some(&self.0.options.client_id))?;
+        let frame = encode_request(correlation, Some(&self.0.options.client_id), request, version)?;
         self.0.next_correlation.set(correlation.wrapping_add(1));
         log::trace!("{}: {} v{version} #{correlation}", self.0.node, R::API_KEY.name());
         self.0.last_used.set(self.0.net.now());

@@ -15,57 +15,7 @@ use super::event_loop::Net;
 use super::transport::{BoxStream, TcpStream};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where a broker listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// A name or an IP literal, without brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl Address {
-    /// Parses `host:port`, `[v6]:port` or `PROTOCOL://host:port`; the port defaults to 9092.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Configuration`], naming the part that cannot be used.
-    pub fn parse(text: &str) -> Result<Self> {
-        let bad = |why: &str| {
-            Error::new(ErrorKind::Configuration, format!("bootstrap.servers: {text:?}: {why}, write host:port"))
-        };
-        let bare = text.trim();
-        let bare = bare.split_once("://").map_or(bare, |(_, rest)| rest);
-        let (host, port) = if let Some(rest) = bare.strip_prefix('[') {
-            let (host, rest) = rest.split_once(']').ok_or_else(|| bad("the ] is missing"))?;
-            (host, rest.strip_prefix(':'))
-        } else if bare.matches(':').count() > 1 {
-            (bare, None)
-        } else {
-            bare.split_once(':').map_or((bare, None), |(host, port)| (host, Some(port)))
-        };
-        if host.is_empty() {
-            return Err(bad("the host is empty"));
-        }
-        let port = match port {
-            None => 9092,
-            Some(port) => match port.parse() {
-                Ok(0) | Err(_) => return Err(bad("the port is no number from 1 to 65535")),
-                Ok(port) => port,
-            },
-        };
-        Ok(Self { host: host.to_owned(), port })
-    }
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+pub use crate::config::Address;
 
 /// Turns names into addresses. Called on a helper thread, so it may block.
 pub trait Resolver: Send + Sync {

@@ -95,6 +95,8 @@ pub struct Transport {
     /// The socket took no more; the writer task waits for it.
     blocked: Cell<bool>,
     writer: Wakeup,
+    /// Those who wait for the queue to run empty.
+    waiting: RefCell<Vec<Waker>>,
 }
 
 /// The most slices handed to one vectored write; more would only be copied by the system.
@@ -109,6 +111,7 @@ impl Transport {
             queued_bytes: Cell::new(0),
             blocked: Cell::new(false),
             writer: Wakeup::new(),
+            waiting: RefCell::default(),
         }
     }
 
@@ -150,6 +153,24 @@ impl Transport {
         drop(stream);
         self.queue.borrow_mut().clear();
         self.queued_bytes.set(0);
+        self.wake_waiting();
+    }
+
+    /// Waits until all that was queued has been handed to the system, or the socket is closed.
+    pub async fn flushed(&self) {
+        poll_fn(|cx| {
+            if self.queue.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn wake_waiting(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Writes queued chunks whenever the socket takes them; ends only with an error.
@@ -190,6 +211,7 @@ impl Transport {
                 queue.pop_front();
             }
         }
+        self.wake_waiting();
         stream.poll_flush(cx)
     }
 

@@ -1,0 +1,404 @@
+//! Records between `send()` and the sender: one queue a partition, filled by the callers' threads.
+//!
+//! A record is encoded once, into its partition's open batch, under that partition's own lock. The IO thread is
+//! told when a batch was opened (its linger time runs) or is full, never of a single record. A full batch is
+//! compressed and summed on the thread that filled it, outside of the lock: a placeholder keeps its place in
+//! the queue meanwhile.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender};
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+use super::handle::{BatchHandle, Outcome};
+use super::memory::{Memory, Permit, Refusal};
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::clock::Clock;
+use crate::net::wakeup::Wakeup;
+use crate::record::{BatchBuilder, Compression, Header, SealedBatch};
+use crate::types::TopicPartition;
+
+/// All queues of one producer.
+pub(super) struct Accumulator {
+    clock: Clock,
+    batch_size: usize,
+    compression: Compression,
+    magic: i8,
+    memory: Memory,
+    topics: ArcSwap<HashMap<Arc<str>, Arc<TopicQueues>, RandomState>>,
+    /// Queues that got something to send, each at most once; read by the sender.
+    active: Sender<Arc<PartitionQueue>>,
+    activated: Receiver<Arc<PartitionQueue>>,
+    sender: Wakeup,
+    /// Batches whose outcome is open, by number.
+    incomplete: Mutex<HashMap<u64, Arc<BatchHandle>, RandomState>>,
+    next_batch: std::sync::atomic::AtomicU64,
+    /// While somebody flushes, no batch lingers.
+    flushing: AtomicUsize,
+}
+
+/// The queues of one topic.
+pub(super) struct TopicQueues {
+    pub(super) name: Arc<str>,
+    pub(super) partitions: Box<[Arc<PartitionQueue>]>,
+    /// Where records without a key go until their batch is full or gone (KIP-480).
+    sticky: AtomicU32,
+}
+
+/// The queue of one partition.
+pub(super) struct PartitionQueue {
+    pub(super) topic_partition: TopicPartition,
+    state: Mutex<QueueState>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    open: Option<OpenBatch>,
+    closed: VecDeque<Slot>,
+    /// Whether the sender knows of the queue and will look at it again.
+    is_active: bool,
+}
+
+enum Slot {
+    /// Being compressed and summed by the thread that filled it.
+    Sealing(u64),
+    Ready(Box<ReadyBatch>),
+}
+
+struct OpenBatch {
+    number: u64,
+    builder: BatchBuilder,
+    opened: Instant,
+    handle: Arc<BatchHandle>,
+    permit: Permit,
+}
+
+/// A batch that can be sent.
+pub(super) struct ReadyBatch {
+    pub(super) number: u64,
+    pub(super) sealed: SealedBatch,
+    pub(super) opened: Instant,
+    pub(super) handle: Arc<BatchHandle>,
+    pub(super) permit: Permit,
+}
+
+/// One record, serialized.
+#[derive(Clone, Copy)]
+pub(super) struct RawRecord<'a> {
+    pub(super) timestamp: i64,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: Option<&'a [u8]>,
+    pub(super) headers: &'a [Header<'a>],
+    /// An upper bound of its encoded size, for the memory of a record above the batch size.
+    pub(super) size: usize,
+}
+
+/// What the sender finds when it looks at a queue.
+pub(super) enum Look {
+    /// Nothing is queued; the queue is inactive until the next record.
+    Empty,
+    /// The open batch lingers until then.
+    Lingers(Instant),
+    /// A batch is being sealed; the sealing thread wakes the sender.
+    Sealing,
+}
+
+impl Accumulator {
+    pub(super) fn new(
+        clock: Clock,
+        batch_size: usize,
+        compression: Compression,
+        memory: Memory,
+        sender: Wakeup,
+    ) -> Self {
+        let (active, activated) = crossbeam_channel::unbounded();
+        Self {
+            clock,
+            batch_size,
+            compression,
+            magic: 2,
+            memory,
+            topics: ArcSwap::default(),
+            active,
+            activated,
+            sender,
+            incomplete: Mutex::default(),
+            next_batch: std::sync::atomic::AtomicU64::new(0),
+            flushing: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn sender(&self) -> &Wakeup {
+        &self.sender
+    }
+
+    /// The queues of a topic, if they exist. Takes no lock and allocates nothing.
+    #[inline]
+    pub(super) fn with_topic<T>(&self, name: &str, use_it: impl FnOnce(&TopicQueues) -> T) -> Option<T> {
+        self.topics.load().get(name).map(|topic| use_it(topic))
+    }
+
+    /// Makes the queues of a topic, or more of them when it has got more partitions.
+    pub(super) fn set_partitions(&self, name: &Arc<str>, count: usize) {
+        self.topics.rcu(|topics| {
+            let known = topics.get(name);
+            if known.is_some_and(|known| known.partitions.len() >= count) {
+                return Arc::clone(topics);
+            }
+            let partitions = (0..count).map(|partition| {
+                match known.and_then(|known| known.partitions.get(partition)) {
+                    Some(queue) => Arc::clone(queue),
+                    None => Arc::new(PartitionQueue {
+                        topic_partition: TopicPartition::new(Arc::clone(name), partition as i32),
+                        state: Mutex::default(),
+                    }),
+                }
+            });
+            let queues = TopicQueues {
+                name: Arc::clone(name),
+                partitions: partitions.collect(),
+                sticky: AtomicU32::new(fastrand::u32(0..count.max(1) as u32)),
+            };
+            let mut topics = HashMap::clone(topics);
+            topics.insert(Arc::clone(name), Arc::new(queues));
+            Arc::new(topics)
+        });
+    }
+
+    /// Appends a record to the open batch of its partition. `None` when there is none, or no room in it.
+    #[inline]
+    pub(super) fn append(&self, queue: &PartitionQueue, record: &RawRecord<'_>) -> Option<(Arc<BatchHandle>, u32)> {
+        let mut state = queue.state.lock();
+        let open = state.open.as_mut()?;
+        let index = open.builder.try_append(record.timestamp, record.key, record.value, record.headers)?;
+        Some((Arc::clone(&open.handle), index))
+    }
+
+    /// Appends a record whatever it takes: closes a full batch, waits for memory, opens a new batch.
+    pub(super) fn append_slow(
+        &self,
+        queue: &Arc<PartitionQueue>,
+        record: &RawRecord<'_>,
+        deadline: Instant,
+    ) -> Result<(Arc<BatchHandle>, u32)> {
+        let capacity = self.batch_size.max(record.size);
+        let mut permit = None;
+        loop {
+            let mut state = queue.state.lock();
+            if let Some(open) = state.open.as_mut() {
+                if let Some(index) =
+                    open.builder.try_append(record.timestamp, record.key, record.value, record.headers)
+                {
+                    return Ok((Arc::clone(&open.handle), index));
+                }
+                let (number, full) = self.take_open(&mut state)?;
+                drop(state);
+                self.seal(queue, number, full);
+                continue;
+            }
+            let Some(granted) = permit.take().or_else(|| self.memory.try_reserve(capacity)) else {
+                drop(state);
+                permit = Some(self.wait_for_memory(capacity, deadline)?);
+                continue;
+            };
+            return self.open(queue, state, granted, capacity, record);
+        }
+    }
+
+    fn open(
+        &self,
+        queue: &Arc<PartitionQueue>,
+        mut state: parking_lot::MutexGuard<'_, QueueState>,
+        permit: Permit,
+        capacity: usize,
+        record: &RawRecord<'_>,
+    ) -> Result<(Arc<BatchHandle>, u32)> {
+        let number = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        let mut builder = BatchBuilder::new(self.memory.buffer(capacity), capacity);
+        let index = builder
+            .try_append(record.timestamp, record.key, record.value, record.headers)
+            .ok_or_else(|| Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows"))?;
+        let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone()));
+        self.incomplete.lock().insert(number, Arc::clone(&handle));
+        let opened = self.clock.now();
+        state.open = Some(OpenBatch { number, builder, opened, handle: Arc::clone(&handle), permit });
+        let activate = !state.is_active;
+        state.is_active = true;
+        drop(state);
+        if activate {
+            // The receiver is in this very struct.
+            let _ = self.active.send(Arc::clone(queue));
+        }
+        self.sender.notify();
+        Ok((handle, index))
+    }
+
+    fn wait_for_memory(&self, bytes: usize, deadline: Instant) -> Result<Permit> {
+        self.sender.notify();
+        self.memory.reserve(bytes, deadline).map_err(|refusal| match refusal {
+            Refusal::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
+            Refusal::TimedOut => Error::new(
+                ErrorKind::BufferExhausted,
+                format!(
+                    "no memory came free within max.block.ms for a batch of {bytes} bytes: the brokers take records \
+                     more slowly than they are sent (buffer.memory={})",
+                    self.memory.total()
+                ),
+            ),
+        })
+    }
+
+    /// Takes the open batch out and leaves a placeholder.
+    fn take_open(&self, state: &mut QueueState) -> Result<(u64, OpenBatch)> {
+        let open = state
+            .open
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::IllegalState, "there is no open batch to close"))?;
+        state.closed.push_back(Slot::Sealing(open.number));
+        Ok((open.number, open))
+    }
+
+    /// Compresses and sums a batch and puts it into its place.
+    fn seal(&self, queue: &PartitionQueue, number: u64, open: OpenBatch) {
+        let OpenBatch { builder, opened, handle, permit, .. } = open;
+        let sealed = builder.seal(&self.compression, self.magic);
+        let mut state = queue.state.lock();
+        let place = state.closed.iter().position(|slot| matches!(slot, Slot::Sealing(other) if *other == number));
+        match (place, sealed) {
+            (Some(place), Ok(sealed)) => {
+                let ready = ReadyBatch { number, sealed, opened, handle, permit };
+                if let Some(slot) = state.closed.get_mut(place) {
+                    *slot = Slot::Ready(Box::new(ready));
+                }
+            }
+            (place, sealed) => {
+                // Either the queue was cleared by a close, or the codec failed.
+                if let Some(place) = place {
+                    state.closed.remove(place);
+                }
+                drop(state);
+                let error = sealed.err().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the producer was closed"));
+                self.complete(number, &handle, Outcome::Failed(error));
+            }
+        }
+        self.sender.notify();
+    }
+
+    /// The partition for a record without a key. The choice is kept until a batch there is full or gone.
+    #[inline]
+    pub(super) fn sticky(&self, topic: &TopicQueues) -> usize {
+        topic.sticky.load(Ordering::Relaxed) as usize
+    }
+
+    /// Moves the sticky choice on from `from`, to one of `candidates`, unless somebody else already has.
+    pub(super) fn move_sticky(&self, topic: &TopicQueues, from: usize, candidates: &[u32]) -> usize {
+        let others = || candidates.iter().copied().filter(|candidate| *candidate as usize != from);
+        let count = others().count();
+        let next = if count == 0 { None } else { others().nth(fastrand::usize(0..count)) };
+        let next = next.unwrap_or(from as u32);
+        match topic.sticky.compare_exchange(from as u32, next, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => next as usize,
+            Err(moved) => moved as usize,
+        }
+    }
+
+    /// Queues that became active since the last call.
+    pub(super) fn take_activated(&self) -> impl Iterator<Item = Arc<PartitionQueue>> + '_ {
+        self.activated.try_iter()
+    }
+
+    /// Moves what can be sent from a queue to `ready`, closing the open batch when it has lingered long enough.
+    pub(super) fn drain(
+        &self,
+        queue: &PartitionQueue,
+        linger: Duration,
+        now: Instant,
+        ready: &mut VecDeque<Box<ReadyBatch>>,
+    ) -> Look {
+        loop {
+            let mut state = queue.state.lock();
+            while let Some(Slot::Ready(_)) = state.closed.front() {
+                if let Some(Slot::Ready(batch)) = state.closed.pop_front() {
+                    ready.push_back(batch);
+                }
+            }
+            if !state.closed.is_empty() {
+                return Look::Sealing;
+            }
+            let Some(open) = &state.open else {
+                state.is_active = false;
+                return Look::Empty;
+            };
+            let due = open.opened + linger;
+            if due > now && self.flushing.load(Ordering::Acquire) == 0 {
+                return Look::Lingers(due);
+            }
+            match self.take_open(&mut state) {
+                Ok((number, open)) => {
+                    drop(state);
+                    self.seal(queue, number, open);
+                }
+                Err(_) => return Look::Empty,
+            }
+        }
+    }
+
+    /// Records the outcome of a batch and wakes whoever waits for it.
+    pub(super) fn complete(&self, number: u64, handle: &BatchHandle, outcome: Outcome) {
+        self.incomplete.lock().remove(&number);
+        handle.complete(outcome);
+    }
+
+    /// A number for a part of a batch that is split.
+    pub(super) fn register_part(&self, handle: &Arc<BatchHandle>) -> u64 {
+        let number = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        self.incomplete.lock().insert(number, Arc::clone(handle));
+        number
+    }
+
+    /// All batches whose outcome is open.
+    pub(super) fn incomplete(&self) -> Vec<Arc<BatchHandle>> {
+        self.incomplete.lock().values().cloned().collect()
+    }
+
+    /// How many batches have no outcome yet.
+    pub(super) fn incomplete_count(&self) -> usize {
+        self.incomplete.lock().len()
+    }
+
+    /// Sends open batches without lingering until the returned guard is dropped.
+    pub(super) fn flush(&self) -> Flushing<'_> {
+        self.flushing.fetch_add(1, Ordering::AcqRel);
+        self.sender.notify();
+        Flushing(self)
+    }
+
+    /// Fails everything that is not complete, and every later wait for memory.
+    pub(super) fn abandon(&self, error: &Error) -> usize {
+        self.memory.close();
+        let incomplete: Vec<_> = self.incomplete.lock().drain().collect();
+        let count = incomplete.len();
+        for (_, handle) in incomplete {
+            handle.complete(Outcome::Failed(error.clone()));
+        }
+        count
+    }
+}
+
+/// While this lives, batches do not linger.
+pub(super) struct Flushing<'a>(&'a Accumulator);
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.fetch_sub(1, Ordering::AcqRel);
+    }
+}

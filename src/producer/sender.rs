@@ -1,0 +1,698 @@
+//! The task on the IO thread that sends batches to the partitions' leaders.
+//!
+//! It looks at the active queues whenever it is woken (a batch is ready, an answer came, the cluster's view
+//! changed) or a time is due. Order within a partition is kept by four rules: batches leave in the order of
+//! their numbers; after a failure nothing new of that partition leaves until all that is in flight has come
+//! back; what came back is sent again first, one batch until it succeeds; and sequences that were burnt (a
+//! batch was given up after it may have been written) are never used again: the partition's epoch is raised
+//! and its batches are numbered anew (KIP-360).
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::accumulator::{Accumulator, Look, PartitionQueue, ReadyBatch};
+use super::batch::{Batch, next_sequence};
+use super::handle::Outcome;
+use super::identity::Identity;
+use crate::cluster::Cluster;
+use crate::config::{Acks, ProducerConfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::error_code::ErrorCode;
+use crate::net::backoff::Backoff;
+use crate::net::connection::Connection;
+use crate::net::event_loop::Net;
+use crate::net::manager::NodeId;
+use crate::protocol::messages::produce::{
+    PartitionProduceData, PartitionProduceResponse, TopicProduceData,
+};
+use crate::protocol::messages::{ProduceRequest, ProduceResponse};
+use crate::protocol::{Request, Uuid};
+use crate::types::{Node, TopicPartition};
+
+/// Sends batches; lives on the IO thread.
+pub(super) struct Sender {
+    cluster: Cluster,
+    accumulator: Arc<Accumulator>,
+    config: ProducerConfig,
+    identity: Identity,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    partitions: HashMap<TopicPartition, Partition>,
+    /// Partitions with something to send or to wait for, in the order in which they are looked at.
+    active: VecDeque<TopicPartition>,
+    nodes: HashMap<i32, NodeState>,
+}
+
+#[derive(Default)]
+struct NodeState {
+    in_flight: usize,
+    connecting: bool,
+    last_error: Option<Error>,
+}
+
+/// The sender's side of one partition.
+struct Partition {
+    queue: Arc<PartitionQueue>,
+    is_active: bool,
+    /// Never sent.
+    ready: VecDeque<Box<ReadyBatch>>,
+    /// Sent and come back, in order.
+    retry: VecDeque<Batch>,
+    /// Sent, with no answer yet, in order.
+    in_flight: VecDeque<InFlight>,
+    /// Something came back: one batch at a time until one has succeeded.
+    recovering: bool,
+    not_before: Option<Instant>,
+    /// Of the partition's batches so far; both start anew when sequences were burnt.
+    epoch: i16,
+    producer_id: i64,
+    next_sequence: i32,
+    sequences_burnt: bool,
+    last_error: Option<Error>,
+}
+
+/// What the partition remembers of a batch that is out with a request.
+struct InFlight {
+    number: u64,
+    opened: Instant,
+    handle: Arc<super::handle::BatchHandle>,
+}
+
+impl Sender {
+    /// Starts the task.
+    pub(super) fn start(cluster: Cluster, accumulator: Arc<Accumulator>, config: ProducerConfig) -> Rc<Self> {
+        let identity = Identity::new(&config, accumulator.sender().clone());
+        cluster.add_listener(accumulator.sender().clone());
+        let sender =
+            Rc::new(Self { cluster, accumulator, config, identity, state: RefCell::new(State::default()) });
+        sender.net().spawn(Rc::clone(&sender).run());
+        sender
+    }
+
+    /// The cluster.
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    fn net(&self) -> &Net {
+        self.cluster.net()
+    }
+
+    async fn run(self: Rc<Self>) {
+        loop {
+            let next = self.look();
+            let woken = self.accumulator.sender().notified();
+            match next {
+                Some(at) => drop(self.net().until(at, woken).await),
+                None => woken.await,
+            }
+        }
+    }
+
+    /// Looks at all active partitions and sends what can be sent. Returns when to look again at the latest.
+    fn look(self: &Rc<Self>) -> Option<Instant> {
+        let now = self.net().now();
+        let mut next = None;
+        let mut outgoing: HashMap<i32, Outgoing> = HashMap::new();
+        {
+            let mut state = self.state.borrow_mut();
+            let State { partitions, active, nodes } = &mut *state;
+            for queue in self.accumulator.take_activated() {
+                let partition = partitions
+                    .entry(queue.topic_partition.clone())
+                    .or_insert_with(|| Partition::new(Arc::clone(&queue)));
+                if !partition.is_active {
+                    partition.is_active = true;
+                    active.push_back(queue.topic_partition.clone());
+                }
+            }
+            for _ in 0..active.len() {
+                let Some(tp) = active.pop_front() else { break };
+                let Some(partition) = partitions.get_mut(&tp) else { continue };
+                self.look_at(&tp, partition, nodes, now, &mut outgoing, &mut next);
+                if partition.is_active {
+                    active.push_back(tp);
+                }
+            }
+            // The first to be looked at gets the place in a request that is nearly full: take turns.
+            active.rotate_left(usize::from(!active.is_empty()));
+        }
+        for (node, outgoing) in outgoing {
+            self.send_all(node, outgoing);
+        }
+        next
+    }
+
+    fn look_at(
+        self: &Rc<Self>,
+        tp: &TopicPartition,
+        partition: &mut Partition,
+        nodes: &mut HashMap<i32, NodeState>,
+        now: Instant,
+        outgoing: &mut HashMap<i32, Outgoing>,
+        next: &mut Option<Instant>,
+    ) {
+        let mut look_again = |at: Instant| *next = Some(next.map_or(at, |other| other.min(at)));
+        self.expire(tp, partition, nodes, now);
+        if let Some(oldest) = partition.oldest() {
+            look_again(oldest + self.config.delivery_timeout);
+        }
+        if let Some(at) = partition.not_before.filter(|at| *at > now) {
+            look_again(at);
+            return;
+        }
+        if !partition.may_send(self.identity.is_ordered_one_by_one()) {
+            return;
+        }
+        let Some((leader, _)) = self.cluster.leader(tp.topic(), tp.partition()) else {
+            self.cluster.add_topic(tp.topic());
+            self.cluster.request_update();
+            partition.not_before = Some(now + self.config.common.retry_backoff);
+            look_again(now + self.config.common.retry_backoff);
+            return;
+        };
+        let node = nodes.entry(leader).or_default();
+        let Some(connection) = self.cluster.manager().connected(NodeId::Broker(leader)) else {
+            if !std::mem::replace(&mut node.connecting, true) {
+                self.net().spawn(Rc::clone(self).connect(leader));
+            }
+            return;
+        };
+        if let Some(until) = connection.throttled_until() {
+            look_again(until);
+            return;
+        }
+        let slots = self.config.common.max_in_flight_requests_per_connection.saturating_sub(node.in_flight);
+        if slots == 0 {
+            return;
+        }
+        if partition.retry.is_empty() && partition.ready.is_empty() {
+            match self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready) {
+                Look::Lingers(until) => look_again(until),
+                Look::Sealing => {}
+                Look::Empty => partition.is_active = !partition.is_idle(),
+            }
+        }
+        if partition.retry.is_empty() && partition.ready.is_empty() {
+            return;
+        }
+        match self.identity.get(&self.cluster) {
+            Ok(Some(identity)) => partition.take_identity(identity.0, identity.1),
+            Ok(None) => {}
+            // The wake-up comes with the id.
+            Err(None) => return,
+            Err(Some(error)) => {
+                self.fail_all(partition, &error);
+                return;
+            }
+        }
+        let out = outgoing.entry(leader).or_insert_with(|| Outgoing::new(connection, slots));
+        self.take_batches(partition, out);
+        if partition.oldest().is_some() && out.has_room() && !partition.ready.is_empty() {
+            look_again(now);
+        }
+    }
+
+    /// Moves what the requests to the node have room for.
+    fn take_batches(&self, partition: &mut Partition, out: &mut Outgoing) {
+        let one_by_one = partition.recovering || self.identity.is_ordered_one_by_one();
+        // One batch of a partition a request, so the next goes into the next request.
+        let mut request = 0;
+        loop {
+            let size = match (partition.retry.front(), partition.ready.front()) {
+                (Some(batch), _) => batch.bytes.len(),
+                (None, Some(batch)) => batch.sealed.len(),
+                (None, None) => return,
+            };
+            let Some(place) = out.place(request, size, self.config.max_request_size) else { return };
+            let batch = match partition.retry.pop_front() {
+                Some(batch) => batch,
+                None => match partition.ready.pop_front() {
+                    Some(ready) => Batch::stamp(*ready, partition.next_stamp()),
+                    None => return,
+                },
+            };
+            partition.in_flight.push_back(InFlight {
+                number: batch.number,
+                opened: batch.opened,
+                handle: Arc::clone(&batch.handle),
+            });
+            out.add(place, batch);
+            request = place + 1;
+            if one_by_one {
+                return;
+            }
+        }
+    }
+
+    fn send_all(self: &Rc<Self>, node: i32, outgoing: Outgoing) {
+        for batches in outgoing.requests.into_iter().filter(|batches| !batches.is_empty()) {
+            self.state.borrow_mut().nodes.entry(node).or_default().in_flight += 1;
+            let result = self.start(&outgoing.connection, &batches);
+            let sender = Rc::clone(self);
+            let connection = outgoing.connection.clone();
+            self.net().spawn(async move {
+                let result = match result {
+                    Ok(Sent::Answered(answer)) => answer.await.map(Some),
+                    Ok(Sent::Unanswered(request, version)) => {
+                        connection.send_unanswered(&request, version).await.map(|()| None)
+                    }
+                    Err(error) => Err(error),
+                };
+                sender.finish(node, batches, result);
+            });
+        }
+    }
+
+    /// Writes one request.
+    fn start(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
+        let view = self.cluster.snapshot();
+        let mut topics: Vec<TopicProduceData> = Vec::new();
+        let mut ids_known = true;
+        for batch in batches {
+            let tp = batch.handle.topic_partition();
+            let data =
+                PartitionProduceData { index: tp.partition(), records: Some(batch.bytes.clone()), ..Default::default() };
+            match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
+                Some(topic) => topic.partition_data.push(data),
+                None => {
+                    let topic_id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
+                    ids_known &= topic_id != Uuid::ZERO;
+                    let (name, partition_data) = (tp.topic().to_owned(), vec![data]);
+                    topics.push(TopicProduceData { name, topic_id, partition_data });
+                }
+            }
+        }
+        let version = connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
+        let timeout = self.config.common.request_timeout;
+        let request = ProduceRequest {
+            transactional_id: None,
+            acks: self.config.acks.code(),
+            timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+            topic_data: topics,
+        };
+        if self.config.acks == Acks::None {
+            return Ok(Sent::Unanswered(request, version));
+        }
+        connection.start(&request, version, timeout).map(Sent::Answered)
+    }
+
+    async fn connect(self: Rc<Self>, leader: i32) {
+        let result = self.cluster.manager().connection(NodeId::Broker(leader)).await;
+        let mut state = self.state.borrow_mut();
+        let node = state.nodes.entry(leader).or_default();
+        node.connecting = false;
+        node.last_error = result.err();
+        if node.last_error.is_some() {
+            self.cluster.request_update();
+        }
+        drop(state);
+        self.accumulator.sender().notify();
+    }
+
+    /// Takes the answer to a request, or why there was none.
+    fn finish(&self, node: i32, batches: Vec<Batch>, result: Result<Option<ProduceResponse>>) {
+        let mut state = self.state.borrow_mut();
+        if let Some(node) = state.nodes.get_mut(&node) {
+            node.in_flight = node.in_flight.saturating_sub(1);
+        }
+        let mut completed = Vec::new();
+        let view = self.cluster.snapshot();
+        let answer = match &result {
+            Ok(answer) => answer.as_ref(),
+            Err(error) => {
+                if let Some(node) = state.nodes.get_mut(&node) {
+                    node.last_error = Some(error.clone());
+                }
+                self.cluster.request_update();
+                None
+            }
+        };
+        for batch in batches {
+            let tp = batch.handle.topic_partition().clone();
+            let Some(partition) = state.partitions.get_mut(&tp) else { continue };
+            partition.in_flight.retain(|other| other.number != batch.number);
+            if batch.handle.is_done() {
+                // Expired while it was out. What became of it is unknown unless this very answer says so.
+                partition.sequences_burnt |= batch.stamp.is_some();
+                self.recycle(batch);
+                continue;
+            }
+            let verdict = match (&result, answer) {
+                (Err(error), _) => Verdict::of_lost_request(error),
+                (Ok(_), None) => Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None }),
+                (Ok(_), Some(answer)) => {
+                    let id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
+                    match find(answer, &tp, id) {
+                        Some(response) => self.judge(partition, &batch, response, node),
+                        None => {
+                            let text = "the broker's answer leaves the partition out";
+                            Verdict::Retry(Error::new(ErrorKind::Protocol, text).with_node(node))
+                        }
+                    }
+                }
+            };
+            self.carry_out(partition, batch, verdict, &mut completed);
+        }
+        if let Some(answer) = answer {
+            for endpoint in &answer.node_endpoints {
+                if let Ok(port) = u16::try_from(endpoint.port) {
+                    let (host, rack) = (endpoint.host.clone(), endpoint.rack.clone());
+                    self.cluster.add_broker(Node { id: endpoint.node_id, host, port, rack });
+                }
+            }
+        }
+        drop(state);
+        // Callbacks run last, when nothing is borrowed: they may send.
+        for (number, handle, outcome) in completed {
+            self.accumulator.complete(number, &handle, outcome);
+        }
+        self.accumulator.sender().notify();
+    }
+
+    /// Decides on a batch by the broker's answer.
+    fn judge(
+        &self,
+        partition: &Partition,
+        batch: &Batch,
+        response: &PartitionProduceResponse,
+        node: i32,
+    ) -> Verdict {
+        let tp = batch.handle.topic_partition();
+        let code = response.error_code;
+        let written = || {
+            Verdict::Written(Outcome::Written {
+                base_offset: (response.base_offset >= 0).then_some(response.base_offset),
+                log_append_time: (response.log_append_time_ms >= 0).then_some(response.log_append_time_ms),
+            })
+        };
+        // A duplicate is a success only for a batch that was sent before with that very sequence.
+        if code.is_ok() || (code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER && batch.attempts > 1) {
+            return written();
+        }
+        if code.refreshes_metadata() {
+            let leader = &response.current_leader;
+            let hinted = leader.leader_id >= 0
+                && self.cluster.update_leader(tp.topic(), tp.partition(), leader.leader_id, leader.leader_epoch);
+            if !hinted {
+                self.cluster.request_update();
+            }
+        }
+        let mut error = Error::from_code(code, "produce")
+            .with_topic(tp.topic())
+            .with_partition(tp.partition())
+            .with_node(node);
+        if let Some(text) = &response.error_message {
+            error = error.context(format_args!("the broker says {text:?}"));
+        }
+        match code {
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => Verdict::Split,
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+            | ErrorCode::UNKNOWN_PRODUCER_ID
+            | ErrorCode::INVALID_PRODUCER_EPOCH
+            | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+                if batch.stamp.is_some() =>
+            {
+                // With an earlier batch on its way back this is the consequence of that one's failure. Else the
+                // broker lost the partition's producer state: nothing of this batch is in the log.
+                let earlier = partition.in_flight.iter().any(|other| other.number < batch.number)
+                    || partition.retry.iter().any(|other| other.number < batch.number);
+                if earlier { Verdict::Retry(error) } else { Verdict::Renumber(error) }
+            }
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
+                Verdict::Retry(error.with_maybe_written(true))
+            }
+            _ if code.is_retriable() => Verdict::Retry(error),
+            _ => Verdict::Fail(error),
+        }
+    }
+
+    fn carry_out(&self, partition: &mut Partition, mut batch: Batch, verdict: Verdict, completed: &mut Completed) {
+        match verdict {
+            Verdict::Written(outcome) => {
+                partition.recovering = false;
+                partition.not_before = None;
+                partition.last_error = None;
+                completed.push((batch.number, Arc::clone(&batch.handle), outcome));
+                self.recycle(batch);
+            }
+            Verdict::Retry(error) | Verdict::Renumber(error)
+                if batch.attempts > self.config.retries =>
+            {
+                self.give_up(partition, batch, error, completed);
+            }
+            Verdict::Fail(error) => self.give_up(partition, batch, error, completed),
+            Verdict::Retry(error) => {
+                log::debug!("{}: batch will be sent again: {error}", batch.handle.topic_partition());
+                batch.maybe_written |= error.maybe_written();
+                self.send_again(partition, batch, error);
+            }
+            Verdict::Renumber(error) => {
+                partition.sequences_burnt = true;
+                self.send_again(partition, batch, error);
+            }
+            Verdict::Split => match batch.split() {
+                Ok(parts) => {
+                    log::debug!("{}: batch was too large and goes on in parts", partition.queue.topic_partition);
+                    let (number, handle) = (batch.number, Arc::clone(&batch.handle));
+                    let parts = parts.into_iter().enumerate();
+                    let mut places = Vec::new();
+                    for (place, (first, mut part)) in parts {
+                        // The parts keep the place of the whole in the partition's order.
+                        self.accumulator.register_part(number, place, &part.handle);
+                        part.number = number;
+                        part.part = batch.part * 2 + place as u32;
+                        places.push((first, Arc::clone(&part.handle)));
+                        partition.requeue(part);
+                    }
+                    partition.recovering = true;
+                    completed.push((number, handle, Outcome::Split(places)));
+                }
+                Err(error) => self.give_up(partition, batch, error, completed),
+            },
+        }
+    }
+
+    fn send_again(&self, partition: &mut Partition, batch: Batch, error: Error) {
+        let common = &self.config.common;
+        let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
+        partition.not_before = Some(self.net().now() + backoff.after(batch.attempts, self.net().random()));
+        partition.recovering = true;
+        partition.last_error = Some(error);
+        partition.requeue(batch);
+    }
+
+    fn give_up(&self, partition: &mut Partition, batch: Batch, error: Error, completed: &mut Completed) {
+        // The sequences of what follows assumed this batch.
+        partition.sequences_burnt |= batch.stamp.is_some();
+        partition.recovering = true;
+        let error = error.with_maybe_written(batch.maybe_written);
+        completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
+        self.recycle(batch);
+    }
+
+    fn recycle(&self, batch: Batch) {
+        let Batch { bytes, permit, .. } = batch;
+        if let Ok(buffer) = bytes.try_into_mut() {
+            self.accumulator.memory().recycle(Vec::from(buffer), self.config.batch_size);
+        }
+        drop(permit);
+    }
+
+    /// Fails the batches at the head of a partition whose time is over.
+    fn expire(
+        &self,
+        tp: &TopicPartition,
+        partition: &mut Partition,
+        nodes: &HashMap<i32, NodeState>,
+        now: Instant,
+    ) {
+        let timeout = self.config.delivery_timeout;
+        let due = |opened: Instant| opened + timeout <= now;
+        // Batches that nobody could take lie in the accumulator still.
+        if partition.may_expire_queued(due) {
+            self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready);
+        }
+        let late = |maybe_written: bool, attempts: u32, waited: &str| {
+            let leader = self.cluster.leader(tp.topic(), tp.partition()).map(|(node, _)| node);
+            let cause = partition.last_error.as_ref().or_else(|| nodes.get(&leader?)?.last_error.as_ref());
+            let cause = match (cause, leader) {
+                (Some(error), _) => format!("; last error: {error}"),
+                (None, None) => "; the partition has no leader".to_owned(),
+                (None, Some(_)) => String::new(),
+            };
+            let text = format!("not delivered within {timeout:?}: {waited} after {attempts} attempts{cause}");
+            Outcome::Failed(
+                Error::new(ErrorKind::Timeout, text)
+                    .with_topic(tp.topic())
+                    .with_partition(tp.partition())
+                    .with_maybe_written(maybe_written),
+            )
+        };
+        let mut expired = Vec::new();
+        for batch in partition.in_flight.iter().filter(|batch| due(batch.opened) && !batch.handle.is_done()) {
+            expired.push((batch.number, Arc::clone(&batch.handle), late(true, 1, "no answer")));
+        }
+        let mut gone = Vec::new();
+        while partition.retry.front().is_some_and(|batch| due(batch.opened)) {
+            let Some(batch) = partition.retry.pop_front() else { break };
+            let outcome = late(batch.maybe_written, batch.attempts, "waiting to be sent again");
+            expired.push((batch.number, Arc::clone(&batch.handle), outcome));
+            gone.push(batch);
+        }
+        if partition.retry.is_empty() {
+            while partition.ready.front().is_some_and(|batch| due(batch.opened)) {
+                let Some(batch) = partition.ready.pop_front() else { break };
+                expired.push((batch.number, Arc::clone(&batch.handle), late(false, 0, "waiting to be sent")));
+            }
+        }
+        if expired.is_empty() {
+            return;
+        }
+        for batch in gone {
+            partition.sequences_burnt |= batch.stamp.is_some();
+            self.recycle(batch);
+        }
+        log::warn!("{tp}: {} batches were not delivered in time", expired.len());
+        self.complete_later(expired);
+    }
+
+    fn fail_all(&self, partition: &mut Partition, error: &Error) {
+        let tp = partition.queue.topic_partition.clone();
+        let error = error.clone().with_topic(tp.topic()).with_partition(tp.partition());
+        let mut failed: Completed = Vec::new();
+        for batch in std::mem::take(&mut partition.retry) {
+            let error = error.clone().with_maybe_written(batch.maybe_written);
+            failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
+        }
+        for batch in std::mem::take(&mut partition.ready) {
+            failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error.clone())));
+        }
+        self.complete_later(failed);
+    }
+
+    /// Completes batches in a task of its own, because callbacks may call into the producer.
+    fn complete_later(&self, completed: Completed) {
+        let accumulator = Arc::clone(&self.accumulator);
+        self.net().spawn(async move {
+            for (number, handle, outcome) in completed {
+                accumulator.complete(number, &handle, outcome);
+            }
+            accumulator.sender().notify();
+        });
+    }
+}
+
+type Completed = Vec<(u64, Arc<super::handle::BatchHandle>, Outcome)>;
+
+/// A request that was started.
+enum Sent {
+    Answered(crate::net::connection::Answer<ProduceRequest>),
+    Unanswered(ProduceRequest, i16),
+}
+
+/// What is to be done with a batch that came back.
+enum Verdict {
+    Written(Outcome),
+    /// Once more, as it is.
+    Retry(Error),
+    /// Once more, under a new epoch.
+    Renumber(Error),
+    Split,
+    Fail(Error),
+}
+
+impl Verdict {
+    fn of_lost_request(error: &Error) -> Self {
+        match error.kind() {
+            // The request did not leave: it could not be encoded for this broker.
+            ErrorKind::UnsupportedVersion | ErrorKind::InvalidArgument => Self::Fail(error.clone()),
+            ErrorKind::Closed => Self::Fail(error.clone().with_maybe_written(true)),
+            _ => Self::Retry(error.clone().with_maybe_written(true)),
+        }
+    }
+}
+
+/// What goes to one node in this round.
+struct Outgoing {
+    connection: Connection,
+    slots: usize,
+    requests: Vec<Vec<Batch>>,
+    sizes: Vec<usize>,
+}
+
+impl Outgoing {
+    fn new(connection: Connection, slots: usize) -> Self {
+        Self { connection, slots, requests: Vec::new(), sizes: Vec::new() }
+    }
+
+    fn has_room(&self) -> bool {
+        self.requests.len() < self.slots
+    }
+
+    /// The first request from `from` on that has room for `size` bytes.
+    fn place(&self, from: usize, size: usize, max_request_size: usize) -> Option<usize> {
+        let fits = |used: &usize| used + size <= max_request_size;
+        let known = self.sizes.iter().skip(from).position(fits).map(|place| place + from);
+        known.or_else(|| self.has_room().then_some(self.requests.len()))
+    }
+
+    fn add(&mut self, place: usize, batch: Batch) {
+        if place == self.requests.len() {
+            self.requests.push(Vec::new());
+            self.sizes.push(0);
+        }
+        if let (Some(request), Some(size)) = (self.requests.get_mut(place), self.sizes.get_mut(place)) {
+            *size += batch.bytes.len();
+            request.push(batch);
+        }
+    }
+}
+
+impl Partition {
+    fn new(queue: Arc<PartitionQueue>) -> Self {
+        Self {
+            queue,
+            is_active: false,
+            ready: VecDeque::new(),
+            retry: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            recovering: false,
+            not_before: None,
+            epoch: -1,
+            producer_id: -1,
+            next_sequence: 0,
+            sequences_burnt: false,
+            last_error: None,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.ready.is_empty() && self.retry.is_empty() && self.in_flight.is_empty()
+    }
+
+    fn may_send(&self, one_by_one: bool) -> bool {
+        self.in_flight.is_empty() || !(self.recovering || self.sequences_burnt || one_by_one)
+    }
+
+    /// When the oldest batch was opened that has no outcome yet.
+    fn oldest(&self) -> Option<Instant> {
+        let in_flight = self.in_flight.iter().find(|batch| !batch.handle.is_done()).map(|batch| batch.opened);
+        in_flight
+            .or_else(|| self.retry.front().map(|batch| batch.opened))
+            .or_else(|| self.ready.front().map(|batch| batch.opened))
+    }
+
+    fn requeue(&mut self, batch: Batch) {
+        let place = self.retry.partition_point(|other| (other.number, other.part) < (batch.number, batch.part));
+        self.retry.insert(place, batch);
+    }
+}
