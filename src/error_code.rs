@@ -264,7 +264,8 @@ mod tests {
         let facts: Vec<_> = FACTS.lines().collect();
         assert_eq!(facts.len(), ErrorCode::ALL.len());
         for (line, code) in facts.iter().zip(ErrorCode::ALL) {
-            let ours = format!("{}\t{}\t{}\t{}", code.0, code, code.is_retriable(), code.refreshes_metadata());
+            let ours =
+                format!("{}\t{}\t{}\t{}", code.0, code, code.is_retriable(), code.refreshes_metadata());
             assert_eq!(*line, ours);
         }
     }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::dsl::{Field, Layout};
 use super::Message;
+use super::dsl::{Field, Layout};
 
 /// A source of random values. The same seed gives the same ones.
 pub(crate) struct Gen {

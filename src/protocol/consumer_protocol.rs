@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn a_negative_version_is_refused() {
-        let error = decode_versioned::<ConsumerProtocolAssignment>(Bytes::from_static(b"\xff\xff")).unwrap_err();
+        let error =
+            decode_versioned::<ConsumerProtocolAssignment>(Bytes::from_static(b"\xff\xff")).unwrap_err();
         assert_eq!(error.kind(), DecodeErrorKind::UnknownVersion);
         assert_eq!(error.message(), "ConsumerProtocolAssignment");
     }

@@ -509,8 +509,12 @@ macro_rules! last {
 }
 
 macro_rules! optional {
-    () => { None };
-    ($value:literal) => { Some($value) };
+    () => {
+        None
+    };
+    ($value:literal) => {
+        Some($value)
+    };
 }
 
 macro_rules! throttle_time {
@@ -550,10 +554,18 @@ macro_rules! is_default {
 }
 
 macro_rules! versions_of {
-    ($min:literal + $($rest:tt)*) => { $crate::protocol::VersionRange::new($min, i16::MAX) };
-    ($min:literal - $max:literal $($rest:tt)*) => { $crate::protocol::VersionRange::new($min, $max) };
-    ($only:literal $($rest:tt)*) => { $crate::protocol::VersionRange::new($only, $only) };
-    ($($rest:tt)*) => { $crate::protocol::VersionRange::ALL };
+    ($min:literal + $($rest:tt)*) => {
+        $crate::protocol::VersionRange::new($min, i16::MAX)
+    };
+    ($min:literal - $max:literal $($rest:tt)*) => {
+        $crate::protocol::VersionRange::new($min, $max)
+    };
+    ($only:literal $($rest:tt)*) => {
+        $crate::protocol::VersionRange::new($only, $only)
+    };
+    ($($rest:tt)*) => {
+        $crate::protocol::VersionRange::ALL
+    };
 }
 
 macro_rules! null_versions_of {

@@ -134,7 +134,9 @@ mod tests {
             correlation_id: 5,
             client_id: Some("me".into()),
         };
-        for (version, bytes) in [(1, &b"\0\x03\0\x09\0\0\0\x05\0\x02me"[..]), (2, b"\0\x03\0\x09\0\0\0\x05\0\x02me\0")] {
+        for (version, bytes) in
+            [(1, &b"\0\x03\0\x09\0\0\0\x05\0\x02me"[..]), (2, b"\0\x03\0\x09\0\0\0\x05\0\x02me\0")]
+        {
             let mut w = Writer::new();
             header.encode(&mut w, version).unwrap();
             assert_eq!(w.into_vec(), bytes);

@@ -59,7 +59,12 @@ impl FromStr for Uuid {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::new(ErrorKind::InvalidArgument, format!("{text:?} is not a Kafka uuid: 22 letters of URL-safe base64 are"));
+        let wrong = || {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{text:?} is not a Kafka uuid: 22 letters of URL-safe base64 are"),
+            )
+        };
         let letters = text.trim_end_matches('=').as_bytes();
         if letters.len() != LETTERS {
             return Err(wrong());
@@ -100,7 +105,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAA+A", "AAAAAAAAAAAAAAAAAAAAAAA", "äAAAAAAAAAAAAAAAAAAAA"] {
+        for text in [
+            "",
+            "AAAA",
+            "AAAAAAAAAAAAAAAAAAAAAB",
+            "AAAAAAAAAAAAAAAAAAAA+A",
+            "AAAAAAAAAAAAAAAAAAAAAAA",
+            "äAAAAAAAAAAAAAAAAAAAA",
+        ] {
             let error = text.parse::<Uuid>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text}");
         }

@@ -148,7 +148,8 @@ impl Writer {
             }
             return Ok(());
         };
-        let len = i16::try_from(text.len()).map_err(|_| self.error(EncodeErrorKind::TooLong { len: text.len() }))?;
+        let len = i16::try_from(text.len())
+            .map_err(|_| self.error(EncodeErrorKind::TooLong { len: text.len() }))?;
         if compact {
             self.put_uvarint(len as u32 + 1);
         } else {

@@ -1,38 +1,39 @@
-//! AlterReplicaLogDirs
+//! AlterReplicaLogDirs, key 34.
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Moves replicas to other log directories of the broker.
     request AlterReplicaLogDirsRequest(34, 0-2, flexible 2+) -> AlterReplicaLogDirsResponse {
         dirs: Vec<AlterReplicaLogDir>,
     }
 
-    /// A part.
+    /// An item of [`AlterReplicaLogDirsRequest::dirs`].
     struct AlterReplicaLogDir {
         path: String,
         topics: Vec<AlterReplicaLogDirTopic>,
     }
 
-    /// A part.
+    /// An item of [`AlterReplicaLogDir::topics`].
     struct AlterReplicaLogDirTopic {
         name: String,
         partitions: Vec<i32>,
     }
 
-    /// TODO.
+    /// The answer to [`AlterReplicaLogDirsRequest`].
     response AlterReplicaLogDirsResponse(34, 0-2, flexible 2+) {
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
         results: Vec<AlterReplicaLogDirTopicResult>,
     }
 
-    /// A part.
+    /// An item of [`AlterReplicaLogDirsResponse::results`].
     struct AlterReplicaLogDirTopicResult {
         topic_name: String,
         partitions: Vec<AlterReplicaLogDirPartitionResult>,
     }
 
-    /// A part.
+    /// An item of [`AlterReplicaLogDirTopicResult::partitions`].
     struct AlterReplicaLogDirPartitionResult {
         partition_index: i32,
         error_code: ErrorCode,

@@ -1,12 +1,13 @@
 //! What control records carry.
 
 messages! {
-    /// TODO.
+    /// The key of a control record, behind two bytes of version: 0 aborts a transaction, 1 commits it,
+    /// others are of no concern to clients.
     data ControlRecordTypeSchema(0) {
         type_: i16,
     }
 
-    /// TODO.
+    /// The value of the control record that ends a transaction, behind two bytes of version.
     data EndTxnMarker(0) {
         coordinator_epoch: i32,
     }

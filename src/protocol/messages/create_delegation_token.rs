@@ -1,11 +1,11 @@
-//! CreateDelegationToken
+//! CreateDelegationToken, key 38.
 
 use bytes::Bytes;
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Creates a delegation token (KIP-48).
     request CreateDelegationTokenRequest(38, 0-3, flexible 2+) -> CreateDelegationTokenResponse {
         owner_principal_type: Option<String> [3+] = empty,
         owner_principal_name: Option<String> [3+] = empty,
@@ -13,13 +13,13 @@ messages! {
         max_lifetime_ms: i64,
     }
 
-    /// A part.
+    /// An item of [`CreateDelegationTokenRequest::renewers`].
     struct CreatableRenewers {
         principal_type: String,
         principal_name: String,
     }
 
-    /// TODO.
+    /// The answer to [`CreateDelegationTokenRequest`].
     response CreateDelegationTokenResponse(38, 0-3, flexible 2+) {
         error_code: ErrorCode,
         principal_type: String,
@@ -30,7 +30,9 @@ messages! {
         expiry_timestamp_ms: i64,
         max_timestamp_ms: i64,
         token_id: String,
+        /// The secret of the token.
         hmac: Bytes [secret],
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
     }
 }

@@ -1,29 +1,31 @@
-//! DescribeDelegationToken
+//! DescribeDelegationToken, key 41.
 
 use bytes::Bytes;
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Asks for delegation tokens.
     request DescribeDelegationTokenRequest(41, 0-3, flexible 2+) -> DescribeDelegationTokenResponse {
+        /// The owners; null for all.
         owners: Option<Vec<DescribeDelegationTokenOwner>> = empty,
     }
 
-    /// A part.
+    /// An item of [`DescribeDelegationTokenRequest::owners`].
     struct DescribeDelegationTokenOwner {
         principal_type: String,
         principal_name: String,
     }
 
-    /// TODO.
+    /// The answer to [`DescribeDelegationTokenRequest`].
     response DescribeDelegationTokenResponse(41, 0-3, flexible 2+) {
         error_code: ErrorCode,
         tokens: Vec<DescribedDelegationToken>,
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
     }
 
-    /// A part.
+    /// An item of [`DescribeDelegationTokenResponse::tokens`].
     struct DescribedDelegationToken {
         principal_type: String,
         principal_name: String,
@@ -33,11 +35,12 @@ messages! {
         expiry_timestamp: i64,
         max_timestamp: i64,
         token_id: String,
+        /// The secret of the token.
         hmac: Bytes [secret],
         renewers: Vec<DescribedDelegationTokenRenewer>,
     }
 
-    /// A part.
+    /// An item of [`DescribedDelegationToken::renewers`].
     struct DescribedDelegationTokenRenewer {
         principal_type: String,
         principal_name: String,

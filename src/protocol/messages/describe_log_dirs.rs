@@ -1,27 +1,29 @@
-//! DescribeLogDirs
+//! DescribeLogDirs, key 35.
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Asks for a broker's log directories, their space and the replicas in them.
     request DescribeLogDirsRequest(35, 0-5, flexible 2+) -> DescribeLogDirsResponse {
+        /// The topics; null for all.
         topics: Option<Vec<DescribableLogDirTopic>> = empty,
     }
 
-    /// A part.
+    /// An item of [`DescribeLogDirsRequest::topics`].
     struct DescribableLogDirTopic {
         topic: String,
         partitions: Vec<i32>,
     }
 
-    /// TODO.
+    /// The answer to [`DescribeLogDirsRequest`].
     response DescribeLogDirsResponse(35, 0-5, flexible 2+) {
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
         error_code: ErrorCode [3+, ignorable],
         results: Vec<DescribeLogDirsResult>,
     }
 
-    /// A part.
+    /// An item of [`DescribeLogDirsResponse::results`].
     struct DescribeLogDirsResult {
         error_code: ErrorCode,
         log_dir: String,
@@ -31,13 +33,13 @@ messages! {
         is_cordoned: bool [5+, ignorable],
     }
 
-    /// A part.
+    /// An item of [`DescribeLogDirsResult::topics`].
     struct DescribeLogDirsTopic {
         name: String,
         partitions: Vec<DescribeLogDirsPartition>,
     }
 
-    /// A part.
+    /// An item of [`DescribeLogDirsTopic::partitions`].
     struct DescribeLogDirsPartition {
         partition_index: i32,
         partition_size: i64,

@@ -1,16 +1,17 @@
-//! GetTelemetrySubscriptions
+//! GetTelemetrySubscriptions, key 71.
 
 use crate::error_code::ErrorCode;
 use crate::protocol::Uuid;
 
 messages! {
-    /// TODO.
+    /// Asks which metrics the cluster wants from this client (KIP-714).
     request GetTelemetrySubscriptionsRequest(71, 0, flexible 0+) -> GetTelemetrySubscriptionsResponse {
         client_instance_id: Uuid,
     }
 
-    /// TODO.
+    /// The answer to [`GetTelemetrySubscriptionsRequest`].
     response GetTelemetrySubscriptionsResponse(71, 0, flexible 0+) {
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
         error_code: ErrorCode,
         client_instance_id: Uuid,

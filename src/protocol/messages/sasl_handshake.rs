@@ -1,14 +1,14 @@
-//! SaslHandshake
+//! SaslHandshake, key 17.
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Chooses a SASL mechanism.
     request SaslHandshakeRequest(17, 0-1) -> SaslHandshakeResponse {
         mechanism: String,
     }
 
-    /// TODO.
+    /// The answer to [`SaslHandshakeRequest`].
     response SaslHandshakeResponse(17, 0-1) {
         error_code: ErrorCode,
         mechanisms: Vec<String>,

@@ -1,24 +1,26 @@
-//! StreamsGroupDescribe
+//! StreamsGroupDescribe, key 89.
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Asks for the state of streams groups (KIP-1071).
     request StreamsGroupDescribeRequest(89, 0-1, flexible 0+) -> StreamsGroupDescribeResponse {
         group_ids: Vec<String>,
         include_authorized_operations: bool,
         include_topology_description: bool [1+],
     }
 
-    /// TODO.
+    /// The answer to [`StreamsGroupDescribeRequest`].
     response StreamsGroupDescribeResponse(89, 0-1, flexible 0+) {
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
         groups: Vec<DescribedGroup>,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupDescribeResponse::groups`].
     struct DescribedGroup {
         error_code: ErrorCode,
+        /// More words on the error, if the broker has any.
         error_message: Option<String>,
         group_id: String,
         group_state: String,
@@ -26,19 +28,21 @@ messages! {
         assignment_epoch: i32,
         topology: Option<Topology>,
         members: Vec<Member>,
+        /// What the client may do with it, as a bit for each operation; `i32::MIN` when that was not asked
+        /// for.
         authorized_operations: i32 = -2147483648,
         topology_description: Option<TopologyDescription> [1+],
         topology_description_status: i8 [1+],
         assignor_name: Option<String> [1+, ignorable],
     }
 
-    /// A part.
+    /// What [`DescribedGroup::topology`] holds.
     struct Topology {
         epoch: i32,
         subtopologies: Option<Vec<Subtopology>>,
     }
 
-    /// A part.
+    /// An item of [`Topology::subtopologies`].
     struct Subtopology {
         subtopology_id: String,
         source_topics: Vec<String>,
@@ -47,7 +51,7 @@ messages! {
         repartition_source_topics: Vec<TopicInfo>,
     }
 
-    /// A part.
+    /// An item of [`Subtopology::state_changelog_topics`].
     struct TopicInfo {
         name: String,
         partitions: i32,
@@ -55,19 +59,23 @@ messages! {
         topic_configs: Vec<KeyValue>,
     }
 
-    /// A part.
+    /// An item of [`TopicInfo::topic_configs`].
     struct KeyValue {
         key: String,
         value: String,
     }
 
-    /// A part.
+    /// An item of [`DescribedGroup::members`].
     struct Member {
+        /// The member id.
         member_id: String,
         member_epoch: i32,
+        /// The static id of the member (KIP-345), if it has one.
         instance_id: Option<String>,
+        /// The rack of the client; empty or null for none.
         rack_id: Option<String>,
         client_id: String,
+        /// The address that the client came from.
         client_host: String,
         topology_epoch: i32,
         process_id: String,
@@ -80,45 +88,45 @@ messages! {
         is_classic: bool,
     }
 
-    /// A part.
+    /// What [`Member::user_endpoint`] holds.
     struct Endpoint {
         host: String,
         port: u16,
     }
 
-    /// A part.
+    /// An item of [`Member::task_offsets`].
     struct TaskOffset {
         subtopology_id: String,
         partition: i32,
         offset: i64,
     }
 
-    /// A part.
+    /// What [`Member::assignment`] holds.
     struct Assignment {
         active_tasks: Vec<TaskIds>,
         standby_tasks: Vec<TaskIds>,
         warmup_tasks: Vec<TaskIds>,
     }
 
-    /// A part.
+    /// An item of [`Assignment::active_tasks`].
     struct TaskIds {
         subtopology_id: String,
         partitions: Vec<i32>,
     }
 
-    /// A part.
+    /// What [`DescribedGroup::topology_description`] holds.
     struct TopologyDescription {
         subtopologies: Vec<TopologyDescriptionSubtopology>,
         global_stores: Vec<TopologyDescriptionGlobalStore>,
     }
 
-    /// A part.
+    /// An item of [`TopologyDescription::subtopologies`].
     struct TopologyDescriptionSubtopology {
         subtopology_id: String,
         nodes: Vec<TopologyDescriptionNode>,
     }
 
-    /// A part.
+    /// An item of [`TopologyDescriptionSubtopology::nodes`].
     struct TopologyDescriptionNode {
         name: String,
         node_type: i8,
@@ -128,7 +136,7 @@ messages! {
         successors: Vec<String>,
     }
 
-    /// A part.
+    /// An item of [`TopologyDescription::global_stores`].
     struct TopologyDescriptionGlobalStore {
         source: TopologyDescriptionNode,
         processor: TopologyDescriptionNode,

@@ -1,16 +1,22 @@
-//! StreamsGroupHeartbeat
+//! StreamsGroupHeartbeat, key 88.
 
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// TODO.
+    /// Joins, keeps up and leaves a streams group (KIP-1071).
     request StreamsGroupHeartbeatRequest(88, 0-1, flexible 0+) -> StreamsGroupHeartbeatResponse {
         group_id: String,
+        /// The member id.
         member_id: String,
+        /// 0 to join, -1 to leave, -2 to leave for a while as a static member; otherwise the epoch that the
+        /// coordinator gave.
         member_epoch: i32,
         endpoint_information_epoch: i32,
+        /// The static id of the member (KIP-345), if it has one.
         instance_id: Option<String>,
+        /// The rack of the client; empty or null for none.
         rack_id: Option<String>,
+        /// How long the member may take in a rebalance, in milliseconds.
         rebalance_timeout_ms: i32 = -1,
         topology: Option<Topology>,
         active_tasks: Option<Vec<StreamsGroupHeartbeatRequestTaskIds>>,
@@ -24,13 +30,13 @@ messages! {
         shutdown_application: bool,
     }
 
-    /// A part.
+    /// What [`StreamsGroupHeartbeatRequest::topology`] holds.
     struct Topology {
         epoch: i32,
         subtopologies: Vec<Subtopology>,
     }
 
-    /// A part.
+    /// An item of [`Topology::subtopologies`].
     struct Subtopology {
         subtopology_id: String,
         source_topics: Vec<String>,
@@ -41,7 +47,7 @@ messages! {
         copartition_groups: Vec<CopartitionGroup>,
     }
 
-    /// A part.
+    /// An item of [`Subtopology::state_changelog_topics`].
     struct TopicInfo {
         name: String,
         partitions: i32,
@@ -49,43 +55,46 @@ messages! {
         topic_configs: Vec<KeyValue>,
     }
 
-    /// A part.
+    /// An item of [`Subtopology::copartition_groups`].
     struct CopartitionGroup {
         source_topics: Vec<i16>,
         source_topic_regex: Vec<i16>,
         repartition_source_topics: Vec<i16>,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatRequest::active_tasks`].
     struct StreamsGroupHeartbeatRequestTaskIds {
         subtopology_id: String,
         partitions: Vec<i32>,
     }
 
-    /// A part.
+    /// What [`StreamsGroupHeartbeatRequest::user_endpoint`] holds.
     struct StreamsGroupHeartbeatRequestEndpoint {
         host: String,
         port: u16,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatRequest::client_tags`].
     struct KeyValue {
         key: String,
         value: String,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatRequest::task_offsets`].
     struct TaskOffset {
         subtopology_id: String,
         partition: i32,
         offset: i64,
     }
 
-    /// TODO.
+    /// The answer to [`StreamsGroupHeartbeatRequest`].
     response StreamsGroupHeartbeatResponse(88, 0-1, flexible 0+) {
+        /// How long the broker held the request back because of a quota, in milliseconds.
         throttle_time_ms: i32,
         error_code: ErrorCode,
+        /// More words on the error, if the broker has any.
         error_message: Option<String>,
+        /// The member id.
         member_id: String,
         member_epoch: i32,
         heartbeat_interval_ms: i32,
@@ -101,32 +110,32 @@ messages! {
         partitions_by_user_endpoint: Option<Vec<EndpointToPartitions>>,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatResponse::status`].
     struct Status {
         status_code: i8,
         status_detail: String,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatResponse::active_tasks`].
     struct StreamsGroupHeartbeatResponseTaskIds {
         subtopology_id: String,
         partitions: Vec<i32>,
     }
 
-    /// A part.
+    /// An item of [`StreamsGroupHeartbeatResponse::partitions_by_user_endpoint`].
     struct EndpointToPartitions {
         user_endpoint: StreamsGroupHeartbeatResponseEndpoint,
         active_partitions: Vec<TopicPartition>,
         standby_partitions: Vec<TopicPartition>,
     }
 
-    /// A part.
+    /// What [`EndpointToPartitions::user_endpoint`] holds.
     struct StreamsGroupHeartbeatResponseEndpoint {
         host: String,
         port: u16,
     }
 
-    /// A part.
+    /// An item of [`EndpointToPartitions::active_partitions`].
     struct TopicPartition {
         topic: String,
         partitions: Vec<i32>,
