@@ -1,0 +1,124 @@
+//! Every message, at every version.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::arbitrary::message;
+use super::dsl::Field;
+use super::{Message, Reader, Schema, Writer};
+
+/// A message type without its type.
+struct Case {
+    schema: &'static Schema,
+    /// Encodes a random message and checks that decoding gives it back. Returns the bytes.
+    round_trip: fn(u64, i16) -> Bytes,
+    /// Decodes bytes and encodes what comes out.
+    decode: fn(Bytes, i16),
+}
+
+fn case<M: Message + Field>() -> Case {
+    Case { schema: M::SCHEMA, round_trip: round_trip::<M>, decode: decode::<M> }
+}
+
+fn round_trip<M: Message + Field>(seed: u64, version: i16) -> Bytes {
+    let name = M::SCHEMA.name;
+    let message = message::<M>(seed, version);
+    let mut w = Writer::new();
+    message.encode(&mut w, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
+    let len = w.len();
+    let bytes = Bytes::from(w.into_vec());
+    assert_eq!(bytes.len(), len, "{name} v{version}");
+    let mut r = Reader::new(bytes.clone());
+    let decoded = M::decode(&mut r, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
+    assert_eq!(decoded, message, "{name} v{version}");
+    assert_eq!(r.remaining(), 0, "{name} v{version}");
+    bytes
+}
+
+/// What can be decoded can be encoded again. The bytes may differ, because unknown tags, defaults behind tags and
+/// needlessly long varints are not kept; but they say the same.
+fn decode<M: Message + Field>(bytes: Bytes, version: i16) {
+    let Ok(message) = M::decode(&mut Reader::new(bytes), version) else { return };
+    let mut w = Writer::new();
+    message.encode(&mut w, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
+    let again = M::decode(&mut Reader::new(w.into_vec().into()), version).unwrap();
+    // As text, because a flipped bit may have made a NaN.
+    assert_eq!(format!("{again:?}"), format!("{message:?}"));
+}
+
+macro_rules! cases {
+    ($($($name:ident),*;)*) => {
+        const CASES: &[fn() -> Case] = &[$($(case::<super::messages::$name>,)*)*];
+    };
+}
+
+super::messages::with_all_messages!(cases);
+
+fn for_each_version(mut check: impl FnMut(&Case, i16)) {
+    for case in CASES {
+        let case = case();
+        for version in case.schema.versions.min..=case.schema.versions.max {
+            check(&case, version);
+        }
+    }
+}
+
+#[test]
+fn every_message_comes_back_at_every_version() {
+    for_each_version(|case, version| {
+        for seed in 0..40 {
+            (case.round_trip)(seed, version);
+        }
+    });
+}
+
+#[test]
+fn truncated_messages_give_an_error_or_a_value() {
+    for_each_version(|case, version| {
+        for seed in 0..2 {
+            let bytes = (case.round_trip)(seed, version);
+            for len in 0..bytes.len().min(400) {
+                guarded(case, version, bytes.slice(..len));
+            }
+        }
+    });
+}
+
+#[test]
+fn flipped_bits_give_an_error_or_a_value() {
+    for_each_version(|case, version| {
+        let bytes = (case.round_trip)(1, version);
+        for at in 0..bytes.len().min(250) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.to_vec();
+                damaged[at] ^= flip;
+                guarded(case, version, damaged.into());
+            }
+        }
+    });
+}
+
+fn guarded(case: &Case, version: i16, bytes: Bytes) {
+    let result = catch_unwind(AssertUnwindSafe(|| (case.decode)(bytes.clone(), version)));
+    assert!(result.is_ok(), "{} v{version} panics on {bytes:02x?}", case.schema.name);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn any_message(which in 0..CASES.len(), version in 0..i16::MAX, seed: u64) {
+        let case = CASES[which]();
+        let versions = case.schema.versions;
+        (case.round_trip)(seed, versions.min + version % (versions.max - versions.min + 1));
+    }
+
+    #[test]
+    fn any_bytes(which in 0..CASES.len(), version in 0..i16::MAX, bytes: Vec<u8>) {
+        let case = CASES[which]();
+        let versions = case.schema.versions;
+        (case.decode)(bytes.into(), versions.min + version % (versions.max - versions.min + 1));
+    }
+}
