@@ -165,3 +165,92 @@ fn code_unit(chars: &mut Peekable<Chars<'_>>) -> Result<u16, String> {
 const BLANKS: [char; 3] = [' ', '\t', '\u{c}'];
 const SEPARATORS: [char; 2] = ['=', ':'];
 const LONE_SURROGATE: &str = "\\u names one half of a pair of surrogates";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        match Properties::parse(text) {
+            Ok(properties) => properties.0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn lines_are_read_as_java_reads_them() {
+        let table = [
+            ("a=b", "a", "b"),
+            ("a:b", "a", "b"),
+            ("a b", "a", "b"),
+            ("  a \t=  b ", "a", "b "),
+            ("a = : b", "a", ": b"),
+            ("a", "a", ""),
+            ("a=", "a", ""),
+            ("=b", "", "b"),
+            ("a=b=c:d", "a", "b=c:d"),
+            ("a\\ b\\:c\\=d=e", "a b:c=d", "e"),
+            ("a=\\ b", "a", " b"),
+            ("a=#b!", "a", "#b!"),
+            ("a=b\\tc\\nd\\re\\ff", "a", "b\tc\nd\re\u{c}f"),
+            ("a=C:\\\\dir\\x", "a", "C:\\dirx"),
+            ("a=b,\\\n    c", "a", "b,c"),
+            ("a=b,\\\r\n    c\r\n", "a", "b,c"),
+            ("a=b\\\\\n", "a", "b\\"),
+            ("a=b\\", "a", "b"),
+            ("a=b\\\n#c", "a", "b#c"),
+            ("\\u0061=\\u017C\\u00f3\\u0142w", "a", "żółw"),
+            ("a=\\uD83E\\uDD80", "a", "🦀"),
+            ("ż=ó", "ż", "ó"),
+            ("\u{feff}a=b", "a", "b"),
+        ];
+        for (text, key, value) in table {
+            assert_eq!(pairs(text), [(key.to_owned(), value.to_owned())], "{text:?}");
+        }
+        assert!(pairs("# a=b\n  ! c=d\n\n   \n#x\\\n").is_empty());
+    }
+
+    #[test]
+    fn the_last_value_of_a_key_counts() {
+        let mut properties = Properties::parse("a=1\nb=2\n#\na=3").expect("valid");
+        assert_eq!(properties.iter().collect::<Vec<_>>(), [("a", "3"), ("b", "2")]);
+        assert_eq!((properties.get("a"), properties.get("c")), (Some("3"), None));
+        assert_eq!(properties.remove("a").as_deref(), Some("3"));
+        assert_eq!(properties.remove("a"), None);
+        assert_eq!(format!("{properties:?}"), "[\"b\"]", "values may be secrets");
+    }
+
+    #[test]
+    fn bad_escapes_name_their_line() {
+        for text in [
+            "a=\\u12",
+            "a=\\u12g4",
+            "a=\\u+123",
+            "a=\\ud83e",
+            "a=\\ud83e\\n",
+            "a=\\ud83e\\u0041",
+            "a=\\udd80",
+        ] {
+            let error = Properties::parse(&format!("x=1\\\n2\n{text}\ny=3")).expect_err(text);
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().starts_with("line 3 of the properties: \\u "), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_loaded() {
+        let path = std::env::temp_dir().join(format!("kavka-properties-{}", std::process::id()));
+        std::fs::write(&path, "a=1\n").expect("a file in the temporary directory");
+        let loaded = Properties::load(&path);
+        std::fs::write(&path, [b'a', b'=', 0xff]).expect("a file in the temporary directory");
+        let garbled = Properties::load(&path);
+        std::fs::remove_file(&path).expect("the file is there");
+        let absent = Properties::load(&path);
+        assert_eq!(loaded.expect("valid").get("a"), Some("1"));
+        for error in [garbled.expect_err("not UTF-8"), absent.expect_err("gone")] {
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.to_string().contains("kavka-properties-"), "{error}");
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+}

@@ -1,1 +1,712 @@
-//! Tests of the options.
+//! Tests of the options: defaults, bounds, types, clashes, names, and the builders' side of the tables.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the tables make a public method for every option, used here or not"
+)]
+
+use std::collections::BTreeSet;
+
+use super::tables::*;
+use super::*;
+use crate::{ErrorKind, Result};
+
+#[derive(Default)]
+struct ProducerBuilder {
+    config: ProducerConfig,
+    faults: Faults,
+}
+
+impl ProducerBuilder {
+    common_options!(builder_methods!(CommonConfig));
+    producer_options!(builder_methods!(ProducerConfig));
+    string_methods!();
+
+    fn build(self) -> Result<ProducerConfig> {
+        self.config.finish(self.faults)
+    }
+}
+
+#[derive(Default)]
+struct ConsumerBuilder {
+    config: ConsumerConfig,
+    faults: Faults,
+}
+
+impl ConsumerBuilder {
+    common_options!(builder_methods!(CommonConfig));
+    consumer_options!(builder_methods!(ConsumerConfig));
+    string_methods!();
+
+    fn build(self) -> Result<ConsumerConfig> {
+        self.config.finish(self.faults)
+    }
+}
+
+#[derive(Default)]
+struct AdminBuilder {
+    config: AdminConfig,
+    faults: Faults,
+}
+
+impl AdminBuilder {
+    common_options!(builder_methods!(CommonConfig));
+    admin_options!(builder_methods!(AdminConfig));
+    string_methods!();
+
+    fn build(self) -> Result<AdminConfig> {
+        self.config.finish(self.faults)
+    }
+}
+
+fn producer() -> ProducerBuilder {
+    ProducerBuilder::default()
+}
+
+fn consumer() -> ConsumerBuilder {
+    ConsumerBuilder::default()
+}
+
+/// The text of the one error of a `build()` that has to fail.
+fn refusal<T>(result: Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("the configuration was taken"),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            error.to_string()
+        }
+    }
+}
+
+fn set(client: Client, key: &str, value: &str) -> Result<()> {
+    match client {
+        Client::Producer => ProducerConfig::default().set(key, value),
+        Client::Consumer => ConsumerConfig::default().set(key, value),
+        Client::Admin => AdminConfig::default().set(key, value),
+    }
+}
+
+fn set_and_check(client: Client, key: &str, value: &str) -> Result<Vec<String>> {
+    let mut faults = Faults::new();
+    match client {
+        Client::Producer => {
+            let mut config = ProducerConfig::default();
+            config.set(key, value)?;
+            config.check(&mut faults);
+        }
+        Client::Consumer => {
+            let mut config = ConsumerConfig::default();
+            config.set(key, value)?;
+            config.check(&mut faults);
+        }
+        Client::Admin => {
+            let mut config = AdminConfig::default();
+            config.set(key, value)?;
+            config.check(&mut faults);
+        }
+    }
+    Ok(faults.iter().map(str::to_owned).collect())
+}
+
+/// Property and default of every option, written down a second time, so that none changes by accident.
+const COMMON: &[(&str, &str)] = &[
+    ("bootstrap.servers", "localhost:9092"),
+    ("client.id", ""),
+    ("request.timeout.ms", "30000"),
+    ("default.api.timeout.ms", "60000"),
+    ("bootstrap.timeout.ms", "30000"),
+    ("drop.timeout.ms", "1000"),
+    ("connections.max.idle.ms", "540000"),
+    ("reconnect.backoff.ms", "50"),
+    ("reconnect.backoff.max.ms", "30000"),
+    ("retry.backoff.ms", "100"),
+    ("retry.backoff.max.ms", "1000"),
+    ("socket.connection.setup.timeout.ms", "10000"),
+    ("socket.connection.setup.timeout.max.ms", "30000"),
+    ("metadata.max.age.ms", "300000"),
+    ("client.dns.lookup", "use_all_dns_ips"),
+    ("security.protocol", "PLAINTEXT"),
+    ("max.in.flight.requests.per.connection", "5"),
+    ("receive.message.max.bytes", "100000000"),
+    ("receive.buffer.bytes", ""),
+    ("send.buffer.bytes", ""),
+    ("api.version", ""),
+];
+const PRODUCER: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("enable.idempotence", "true"),
+    ("delivery.timeout.ms", "120000"),
+    ("retries", "2147483647"),
+    ("linger.ms", "0"),
+    ("batch.size", "16384"),
+    ("buffer.memory", "33554432"),
+    ("max.block.ms", "60000"),
+    ("max.request.size", "1048576"),
+    ("compression.type", "none"),
+    ("compression.gzip.level", "-1"),
+    ("compression.lz4.level", "9"),
+    ("compression.zstd.level", "3"),
+    ("allow.auto.create.topics", "true"),
+];
+const CONSUMER: &[(&str, &str)] = &[
+    ("group.id", ""),
+    ("group.instance.id", ""),
+    ("client.rack", ""),
+    ("auto.offset.reset", "latest"),
+    ("enable.auto.commit", "true"),
+    ("auto.commit.interval.ms", "5000"),
+    ("isolation.level", "read_uncommitted"),
+    ("check.crcs", "true"),
+    ("enable.incremental.fetch.sessions", "true"),
+    ("fetch.max.wait.ms", "500"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.max.bytes", "52428800"),
+    ("max.partition.fetch.bytes", "1048576"),
+    ("max.poll.records", "500"),
+    ("max.poll.interval.ms", "300000"),
+    ("session.timeout.ms", "45000"),
+    ("heartbeat.interval.ms", "3000"),
+    ("partition.assignment.strategy", "range,roundrobin"),
+    ("consumer.timeout.ms", ""),
+    ("exclude.internal.topics", "true"),
+    ("allow.auto.create.topics", "true"),
+];
+
+#[test]
+fn defaults_are_those_of_the_reference() {
+    for (client, own) in
+        [(Client::Producer, PRODUCER), (Client::Consumer, CONSUMER), (Client::Admin, &[][..])]
+    {
+        let declared: Vec<(&str, String)> =
+            client.options().map(|option| (option.property, option.default_text())).collect();
+        let expected: Vec<(&str, String)> =
+            COMMON.iter().chain(own).map(|(property, default)| (*property, (*default).to_owned())).collect();
+        assert_eq!(declared, expected, "{client}");
+    }
+}
+
+#[test]
+fn every_default_can_be_written_as_a_string_and_passes_the_checks() {
+    for client in Client::ALL {
+        for option in client.options() {
+            for key in [option.property, option.python_name] {
+                let faults = set_and_check(client, key, &option.default_text())
+                    .unwrap_or_else(|error| panic!("{client}: {error}"));
+                assert!(faults.is_empty(), "{client} {key}: {faults:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_distinct_and_follow_one_pattern() {
+    for client in Client::ALL {
+        let mut seen = BTreeSet::new();
+        for option in client.options() {
+            assert!(seen.insert(option.property), "{} twice", option.property);
+            assert_eq!(option.python_name, option.property.replace('.', "_"));
+            let timed = option.property.strip_suffix(".ms");
+            assert_eq!(option.name, timed.unwrap_or(option.property).replace('.', "_"));
+        }
+    }
+}
+
+#[test]
+fn every_doc_ends_with_the_default() {
+    for client in Client::ALL {
+        for option in client.options() {
+            let doc = option.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (_, default) =
+                doc.rsplit_once("Defaults to ").unwrap_or_else(|| panic!("{}: {doc}", option.name));
+            assert!(doc.ends_with('.') && !default.contains(". "), "{}: {default}", option.name);
+            if option.default_text().is_empty() {
+                assert!(
+                    ["none.", "empty."].contains(&default) || option.name == "client_id",
+                    "{}: {default}",
+                    option.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn bounds_hold_on_both_ends() {
+    let mut bounded = 0;
+    for client in Client::ALL {
+        for option in client.options() {
+            let Some((low, high)) = option.bounds else { continue };
+            bounded += 1;
+            for inside in [low, high.min(i64::from(i32::MAX))] {
+                let faults = set_and_check(client, option.property, &inside.to_string())
+                    .unwrap_or_else(|error| panic!("{error}"));
+                let own = format!("{} ({inside}) must be {}", option.property, option.bounds_text());
+                assert!(!faults.contains(&own), "{client}: {faults:?}");
+            }
+            for outside in [low.checked_sub(1), high.checked_add(1)].into_iter().flatten() {
+                // What the type cannot hold is refused at once, the rest by the check. Where the option may be
+                // absent, -1 says so.
+                let text = outside.to_string();
+                match set_and_check(client, option.property, &text) {
+                    Err(error) => assert!(error.to_string().contains(&text), "{error}"),
+                    Ok(_) if outside == -1 && option.default_text().is_empty() => {}
+                    Ok(faults) => {
+                        let own = format!("{} ({outside}) must be {}", option.property, option.bounds_text());
+                        assert!(faults.contains(&own), "{client}: {faults:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(bounded > 60, "{bounded}");
+}
+
+#[test]
+fn values_of_the_wrong_type_are_refused_with_key_and_value() {
+    for client in Client::ALL {
+        for option in client.options() {
+            let free_text =
+                ["bootstrap.servers", "client.id", "client.rack", "group.id", "group.instance.id"];
+            if free_text.contains(&option.property) {
+                continue;
+            }
+            let error = set(client, option.property, "b@d").expect_err(option.property);
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{} (\"b@d\") is not ", option.property)), "{text}");
+        }
+    }
+    let texts = [
+        ("linger.ms", "5ms", "linger.ms (\"5ms\") is not a whole number of milliseconds, 0 or more"),
+        ("linger.ms", "-1", "linger.ms (\"-1\") is not a whole number of milliseconds, 0 or more"),
+        ("batch.size", "-5", "batch.size (\"-5\") must not be negative"),
+        ("compression.zstd.level", "99999999999", "must be -2147483648 to 2147483647"),
+        ("acks", "2", "acks (\"2\") is not one of 0, 1, all"),
+        ("enable_idempotence", "yes", "enable_idempotence (\"yes\") is not one of true, false"),
+        ("security.protocol", "SASL_SSL", "is not one of PLAINTEXT"),
+        ("api_version", "two", "is not a release such as 0.10.2 or 2.8"),
+    ];
+    for (key, value, text) in texts {
+        let error = set(Client::Producer, key, value).expect_err(key);
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn builders_take_what_is_at_hand() {
+    let config = producer()
+        .client_id("x")
+        .bootstrap_servers("a:1, b:2")
+        .linger(Duration::from_millis(5))
+        .acks(Acks::All)
+        .compression_type(CompressionType::None)
+        .batch_size(1000)
+        .receive_buffer_bytes(65_536)
+        .send_buffer_bytes(None)
+        .api_version((0, 9))
+        .build()
+        .expect("a valid configuration");
+    assert_eq!(config.common.client_id, "x");
+    assert_eq!(config.common.bootstrap_servers, ["a:1", "b:2"]);
+    assert_eq!(config.linger, Duration::from_millis(5));
+    assert_eq!(config.batch_size, 1000);
+    assert_eq!((config.common.receive_buffer_bytes, config.common.send_buffer_bytes), (Some(65_536), None));
+    assert_eq!(config.common.api_version, Some(BrokerVersion::new(0, 9, 0)));
+    assert!(config.is_explicit("linger") && !config.is_explicit("retries"));
+    assert!(config.common.is_explicit("client_id") && !config.common.is_explicit("retry_backoff"));
+
+    let owned = vec![String::from("b:2")];
+    let servers = [
+        producer().bootstrap_servers(["a:1", "b:2"]),
+        producer().bootstrap_servers(vec!["a:1", "b:2"]),
+        producer().bootstrap_servers(&["a:1", "b:2"][..]),
+        producer().bootstrap_servers(String::from("a:1,b:2")),
+        producer().bootstrap_servers([String::from("a:1"), String::from("b:2")]),
+        producer()
+            .bootstrap_servers(owned.clone())
+            .bootstrap_servers(&[&["a:1".to_owned()], &owned[..]].concat()[..]),
+    ];
+    for builder in servers {
+        assert_eq!(builder.config.common.bootstrap_servers, ["a:1", "b:2"]);
+    }
+
+    let name = String::from("g");
+    for builder in [
+        consumer().group_id("g"),
+        consumer().group_id(&name),
+        consumer().group_id(name.clone()),
+        consumer().group_id(Some(name.clone())),
+        consumer().set("group.id", "g"),
+        consumer().set("group_id", " g "),
+    ] {
+        assert_eq!(builder.build().expect("a valid configuration").group_id.as_deref(), Some("g"));
+    }
+    assert_eq!(consumer().group_id("g").group_id(None).config.group_id, None);
+
+    let config = consumer()
+        .consumer_timeout(Duration::from_secs(1))
+        .partition_assignment_strategy([Assignor::RoundRobin])
+        .build()
+        .expect("a valid configuration");
+    assert_eq!(config.consumer_timeout, Some(Duration::from_secs(1)));
+    assert_eq!(config.partition_assignment_strategy, [Assignor::RoundRobin]);
+    let admin = AdminBuilder::default()
+        .request_timeout(Duration::from_secs(5))
+        .build()
+        .expect("a valid configuration");
+    assert_eq!(admin.common.request_timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn strings_are_read_leniently() {
+    let config = consumer()
+        .set("auto.offset.reset", "EARLIEST")
+        .set("isolation_level", "Read-Committed")
+        .set("enable.auto.commit", "False")
+        .set("consumer_timeout_ms", "inf")
+        .set("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RoundRobinAssignor, range")
+        .set("receive.buffer.bytes", "-1")
+        .set("client_dns_lookup", "resolve-canonical-bootstrap-servers-only")
+        .set("security_protocol", "plaintext")
+        .set("api_version", "0.8.2.1")
+        .build()
+        .expect("a valid configuration");
+    assert_eq!(config.auto_offset_reset, AutoOffsetReset::Earliest);
+    assert_eq!(config.isolation_level, IsolationLevel::ReadCommitted);
+    assert!(!config.enable_auto_commit);
+    assert_eq!(config.consumer_timeout, None);
+    assert_eq!(config.partition_assignment_strategy, [Assignor::RoundRobin, Assignor::Range]);
+    assert_eq!(config.common.receive_buffer_bytes, None);
+    assert_eq!(config.common.client_dns_lookup, DnsLookup::ResolveCanonicalBootstrapServersOnly);
+    assert_eq!(config.common.api_version.expect("set").to_string(), "0.8.2");
+    for (text, acks, code) in
+        [("0", Acks::None, 0), ("1", Acks::Leader, 1), ("-1", Acks::All, -1), ("ALL", Acks::All, -1)]
+    {
+        assert_eq!(text.parse::<Acks>().expect("one of the words"), acks);
+        assert_eq!(acks.code(), code);
+    }
+    assert_eq!(IsolationLevel::ReadCommitted.code(), 1);
+    for codec in CompressionType::ALL {
+        assert_eq!(&codec.to_string().parse::<CompressionType>().expect("its own text"), codec);
+    }
+    assert_eq!("lzma".parse::<CompressionType>().expect_err("unknown").kind(), ErrorKind::Configuration);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_one_in_the_same_style() {
+    let table = [
+        (Client::Producer, "linger", "did you mean linger.ms?"),
+        (Client::Producer, "linger.mss", "did you mean linger.ms?"),
+        (Client::Producer, "lingre_ms", "did you mean linger_ms?"),
+        (Client::Producer, "batchsize", "did you mean batch.size?"),
+        (Client::Producer, "ack", "did you mean acks?"),
+        (Client::Producer, "Acks", "did you mean acks?"),
+        (Client::Consumer, "bootstrap.server", "did you mean bootstrap.servers?"),
+        (Client::Consumer, "request_timeout", "did you mean request_timeout_ms?"),
+        (Client::Consumer, "auto.ofset.reset", "did you mean auto.offset.reset?"),
+        (Client::Admin, "bootstap_servers", "did you mean bootstrap_servers?"),
+    ];
+    for (client, key, text) in table {
+        let error = set(client, key, "1").expect_err(key).to_string();
+        assert!(error.starts_with(key) && error.ends_with(text), "{error}");
+    }
+    let far = set(Client::Admin, "frobnicate", "1").expect_err("unknown").to_string();
+    assert_eq!(far, "frobnicate is not an option of the admin client");
+    assert_eq!(set(Client::Admin, "", "1").expect_err("unknown").kind(), ErrorKind::Configuration);
+    set(Client::Admin, &"x".repeat(100_000), "1").expect_err("unknown");
+}
+
+#[test]
+fn keys_that_belong_elsewhere_say_where() {
+    let table = [
+        (Client::Consumer, "linger.ms", "linger.ms is an option of the producer, not of the consumer"),
+        (Client::Producer, "group_id", "group_id is an option of the consumer, not of the producer"),
+        (
+            Client::Admin,
+            "allow.auto.create.topics",
+            "allow.auto.create.topics is an option of the producer and the consumer, not of the admin client",
+        ),
+        (
+            Client::Producer,
+            "transactional.id",
+            "transactional.id is not supported by this version of kavka yet",
+        ),
+        (
+            Client::Producer,
+            "sasl_plain_password",
+            "sasl_plain_password is not supported by this version of kavka yet",
+        ),
+        (
+            Client::Producer,
+            "key.serializer",
+            "key.serializer cannot be given as a string; use the builder's method for it",
+        ),
+    ];
+    for (client, key, text) in table {
+        // The value may be a secret: no text about a key shows it.
+        assert_eq!(set(client, key, "hunter2").expect_err(key).to_string(), text);
+    }
+}
+
+/// The keys of Apache Kafka 4.3's clients, but for `ssl.*` and `sasl.*`.
+const KAFKA_KEYS: &str = "acks allow.auto.create.topics auto.commit.interval.ms auto.offset.reset batch.size \
+    bootstrap.controllers bootstrap.servers buffer.memory check.crcs client.dns.lookup client.id client.rack \
+    compression.gzip.level compression.lz4.level compression.type compression.zstd.level config.providers \
+    connections.max.idle.ms default.api.timeout.ms delivery.timeout.ms enable.auto.commit enable.idempotence \
+    enable.metrics.push exclude.internal.topics fetch.max.bytes fetch.max.wait.ms fetch.min.bytes group.id \
+    group.instance.id group.protocol group.remote.assignor heartbeat.interval.ms interceptor.classes \
+    internal.throw.on.fetch.stable.offset.unsupported isolation.level key.deserializer key.serializer linger.ms \
+    max.block.ms max.in.flight.requests.per.connection max.partition.fetch.bytes max.poll.interval.ms \
+    max.poll.records max.request.size metadata.max.age.ms metadata.max.idle.ms \
+    metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy metric.reporters metrics.num.samples \
+    metrics.recording.level metrics.sample.window.ms partition.assignment.strategy \
+    partitioner.adaptive.partitioning.enable partitioner.availability.timeout.ms partitioner.class \
+    partitioner.ignore.keys receive.buffer.bytes reconnect.backoff.max.ms reconnect.backoff.ms \
+    request.timeout.ms retries retry.backoff.max.ms retry.backoff.ms sasl.mechanism security.protocol \
+    security.providers send.buffer.bytes session.timeout.ms share.acknowledgement.mode share.acquire.mode \
+    socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms ssl.truststore.location \
+    transaction.timeout.ms transaction.two.phase.commit.enable transactional.id value.deserializer \
+    value.serializer";
+
+#[test]
+fn every_key_of_kafka_is_an_option_or_is_explained() {
+    for key in KAFKA_KEYS.split_whitespace() {
+        for client in Client::ALL {
+            if client.options().any(|option| option.property == key) {
+                continue;
+            }
+            let text = set(client, key, "1").expect_err(key).to_string();
+            assert!(!text.contains("is not an option"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_fault_is_in_the_one_error() {
+    let text = refusal(
+        producer()
+            .set("linger.mss", "5")
+            .set("batch.size", "many")
+            .properties(&Properties::parse("acks=most\nretry.backoff.ms=5000").expect("valid"))
+            .max_block(Duration::MAX)
+            .bootstrap_servers("a:0")
+            .build(),
+    );
+    assert!(text.starts_with("6 faults in the configuration: "), "{text}");
+    for part in [
+        "did you mean linger.ms?",
+        "batch.size (\"many\")",
+        "acks (\"most\")",
+        "retry.backoff.max.ms (1000) must be at least retry.backoff.ms (5000)",
+        "max.block.ms (9223372036854775807) must be 0 to 2147483647",
+        "bootstrap.servers (\"a:0\") has the port \"0\"",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let one = refusal(producer().linger(Duration::MAX).delivery_timeout(Duration::from_millis(0)).build());
+    assert!(one.contains("linger.ms") && one.contains("delivery.timeout.ms (0) must be 1 to"), "{one}");
+}
+
+#[test]
+fn times_that_contradict_each_other_are_refused() {
+    let ms = Duration::from_millis;
+    let cases = [
+        (
+            refusal(producer().delivery_timeout(ms(30_004)).linger(ms(5)).build()),
+            "delivery.timeout.ms (30004) must be at least linger.ms (5) + request.timeout.ms (30000)",
+        ),
+        (
+            refusal(consumer().session_timeout(ms(8_999)).build()),
+            "heartbeat.interval.ms (3000) must be at most a third of session.timeout.ms (8999)",
+        ),
+        (
+            refusal(consumer().fetch_max_wait(ms(30_000)).build()),
+            "fetch.max.wait.ms (30000) must be below request.timeout.ms (30000)",
+        ),
+        (
+            refusal(consumer().connections_max_idle(ms(30_000)).build()),
+            "request.timeout.ms (30000) must be below connections.max.idle.ms (30000)",
+        ),
+        (
+            refusal(producer().default_api_timeout(ms(29_999)).build()),
+            "default.api.timeout.ms (29999) must be at least request.timeout.ms (30000)",
+        ),
+        (
+            refusal(producer().reconnect_backoff_max(ms(49)).build()),
+            "reconnect.backoff.max.ms (49) must be at least reconnect.backoff.ms (50)",
+        ),
+        (
+            refusal(producer().socket_connection_setup_timeout(ms(30_001)).build()),
+            "socket.connection.setup.timeout.max.ms (30000) must be at least \
+             socket.connection.setup.timeout.ms (30001)",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(text, expected);
+    }
+    producer().delivery_timeout(ms(30_005)).linger(ms(5)).build().expect("exactly enough");
+    consumer().session_timeout(ms(9_000)).build().expect("exactly a third");
+}
+
+#[test]
+fn idempotence_gives_way_unless_it_was_asked_for() {
+    type Clash = (fn(ProducerBuilder) -> ProducerBuilder, &'static str);
+    let clashes: [Clash; 4] = [
+        (|builder| builder.acks(Acks::Leader), "enable.idempotence (true) needs acks = all, but acks is 1"),
+        (|builder| builder.set("acks", "0"), "enable.idempotence (true) needs acks = all, but acks is 0"),
+        (|builder| builder.retries(0), "enable.idempotence (true) needs retries above 0, but retries is 0"),
+        (
+            |builder| builder.max_in_flight_requests_per_connection(6),
+            "enable.idempotence (true) needs max.in.flight.requests.per.connection of at most 5, but it is 6",
+        ),
+    ];
+    for (clash, text) in clashes {
+        let config = clash(producer()).build().expect("idempotence gives way");
+        assert!(!config.enable_idempotence);
+        assert_eq!(refusal(clash(producer().enable_idempotence(true)).build()), text);
+        assert_eq!(refusal(clash(producer()).set("enable.idempotence", "true").build()), text);
+        clash(producer().enable_idempotence(false)).build().expect("nothing to clash with");
+    }
+    assert!(producer().build().expect("the defaults").enable_idempotence);
+    assert!(producer().enable_idempotence(true).build().expect("no clash").enable_idempotence);
+}
+
+#[test]
+fn group_options_depend_on_the_group() {
+    assert!(!consumer().build().expect("no group").enable_auto_commit);
+    assert!(!consumer().enable_auto_commit(true).build().expect("no group").enable_auto_commit);
+    assert!(consumer().group_id("g").build().expect("a group").enable_auto_commit);
+
+    let text = refusal(consumer().group_instance_id("i").build());
+    assert!(text.contains("group.instance.id (i) needs group.id"), "{text}");
+    consumer().group_id("g").group_instance_id("i").build().expect("a static member");
+    let text = refusal(consumer().group_id("g").group_instance_id("a b").build());
+    assert!(text.contains("group.instance.id (a b) has the character ' '"), "{text}");
+    let text = refusal(consumer().group_id("").build());
+    assert!(text.contains("group.id is empty"), "{text}");
+    assert_eq!(consumer().set("group.id", "").build().expect("no group").group_id, None);
+
+    let text = refusal(consumer().partition_assignment_strategy([]).build());
+    assert!(text.contains("partition.assignment.strategy is empty"), "{text}");
+    let text = refusal(consumer().set("partition_assignment_strategy", "range,range").build());
+    assert!(text.contains("names range twice"), "{text}");
+}
+
+#[test]
+fn bootstrap_servers_are_hosts_and_ports() {
+    let table = [
+        ("a", "a:9092"),
+        ("a:1", "a:1"),
+        (" kafka-1.example.com:65535 ", "kafka-1.example.com:65535"),
+        ("127.0.0.1:9093", "127.0.0.1:9093"),
+        ("[::1]:9093", "[::1]:9093"),
+        ("[::1]", "[::1]:9092"),
+        ("::1", "[::1]:9092"),
+        ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
+    ];
+    for (text, shown) in table {
+        let server: BootstrapServer = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(server.to_string(), shown);
+        assert_eq!(shown.parse::<BootstrapServer>().expect("its own text"), server);
+    }
+    let table = [
+        ("", "has no host name"),
+        (":9092", "has no host name"),
+        ("a:", "has the port \"\""),
+        ("a:0", "has the port \"0\""),
+        ("a:65536", "has the port \"65536\""),
+        ("a:http", "has the port \"http\""),
+        ("a b:1", "has ' ' in its host name"),
+        ("a:1:2", "has more than one ':'"),
+        ("[::1:9092", "without a ']'"),
+        ("[::1]9092", "other than ':port'"),
+        ("[x:y]:1", "is not an IPv6 address"),
+        ("PLAINTEXT://a:9092", "is a URL"),
+    ];
+    for (text, fault) in table {
+        let error = text.parse::<BootstrapServer>().expect_err(text).to_string();
+        assert!(
+            error.starts_with(&format!("bootstrap.servers (\"{text}\") ")) && error.contains(fault),
+            "{error}"
+        );
+    }
+    for builder in [
+        producer().bootstrap_servers(""),
+        producer().bootstrap_servers(Vec::<String>::new()),
+        producer().set("bootstrap.servers", ","),
+    ] {
+        assert!(refusal(builder.build()).starts_with("bootstrap.servers is empty"));
+    }
+    let config = producer().bootstrap_servers("a,b:1,a:9092").build().expect("twice is once");
+    let servers: Vec<String> = config.common.servers().iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["a:9092", "b:1"]);
+}
+
+#[test]
+fn clients_without_a_name_are_counted() {
+    let name = |config: ProducerConfig| config.common.client_id;
+    let first = name(producer().build().expect("the defaults"));
+    let second = name(producer().build().expect("the defaults"));
+    let number = |name: &str| -> u64 {
+        name.strip_prefix("kavka-producer-")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("{name}"))
+    };
+    assert!(number(&first) >= 1 && number(&second) > number(&first));
+    let other = consumer().build().expect("the defaults").common.client_id;
+    assert!(other.starts_with("kavka-consumer-"), "{other}");
+    let other = AdminBuilder::default().build().expect("the defaults").common.client_id;
+    assert!(other.starts_with("kavka-admin-"), "{other}");
+}
+
+#[test]
+fn a_codec_that_is_not_built_in_is_refused() {
+    for codec in CompressionType::ALL {
+        let outcome = producer().compression_type(*codec).build();
+        if codec.is_built_in() {
+            assert_eq!(outcome.expect("the codec is there").compression_type, *codec);
+        } else {
+            assert!(refusal(outcome).contains(&format!("with the feature `{codec}`")));
+        }
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let secret: Secret = "hunter2".into_value();
+    assert_eq!(secret.reveal(), "hunter2");
+    for text in
+        [format!("{secret:?}"), secret.show(), Some(secret.clone()).show(), format!("{:?}", Some(secret))]
+    {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[derive(Debug)]
+    struct Strict;
+    impl OptionValue for Strict {
+        const SECRET: bool = true;
+        fn parse(_: &str) -> Result<Self, String> {
+            Err("is too short".to_owned())
+        }
+        fn show(&self) -> String {
+            String::new()
+        }
+    }
+    let text = value::parse_option::<Option<Strict>>("sasl.password", "hunter2").expect_err("always");
+    assert_eq!(text, "sasl.password (\"[hidden]\") is too short");
+}
+
+#[test]
+fn the_options_make_a_table() {
+    let table = markdown_table(Client::Producer.options());
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2 + COMMON.len() + PRODUCER.len());
+    let row = lines.iter().find(|line| line.starts_with("| `linger` ")).expect("a row for linger");
+    assert!(
+        row.starts_with("| `linger` | `linger.ms` | `linger_ms` | `0` | 0 to 2147483647 | How long "),
+        "{row}"
+    );
+    for line in &lines {
+        assert_eq!(line.replace("\\|", "").matches('|').count(), 7, "{line}");
+    }
+}
