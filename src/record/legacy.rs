@@ -96,8 +96,10 @@ pub(super) fn records(
     let format = if outer.magic == 0 { Format::OldLz4 } else { Format::Standard };
     let inner = batch.unpack(codec, packed, format, limits)?;
     let (count, last) = survey(&inner, outer.magic).map_err(|reason| batch.corrupt(reason))?;
-    // Magic 1 counts from zero inside, and the outer message has the offset of the last one (KIP-31).
-    let base = if outer.magic == 0 { 0 } else { outer.offset.wrapping_sub(last) };
+    // Magic 1 counts from zero inside, and the outer message has the offset of the last one (KIP-31). Where it
+    // has a smaller one, no broker has seen it yet: kafka-python leaves that at zero.
+    let relative = outer.magic == 1 && outer.offset >= last;
+    let base = if relative { outer.offset - last } else { 0 };
     Ok(Records::legacy(batch, inner, count, base, append_time, check_crc))
 }
 
@@ -111,6 +113,9 @@ fn survey(set: &Bytes, magic: i8) -> Result<(u32, i64), &'static str> {
         }
         if inner.attributes & CODEC_MASK != 0 {
             return Err("compressed message inside of a compressed one");
+        }
+        if inner.offset < 0 {
+            return Err("negative offset");
         }
         (last, at) = (inner.offset, inner.end);
         count += 1;
