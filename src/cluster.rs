@@ -27,7 +27,7 @@ use crate::protocol::messages::metadata::{
     MetadataRequestTopic, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
-use crate::protocol::{Request, Uuid};
+use crate::protocol::Uuid;
 use crate::types::{Node, check_topic_name};
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.

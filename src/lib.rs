@@ -1,6 +1,7 @@
 //! A blocking Apache Kafka client.
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod config;
 pub mod error;
 pub mod error_code;

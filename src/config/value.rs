@@ -159,6 +159,11 @@ impl BrokerVersion {
     pub const fn new(major: u8, minor: u8, patch: u8) -> Self {
         Self { major, minor, patch }
     }
+
+    /// Whether brokers of this release lack the ApiVersions API.
+    pub const fn is_before_0_10(self) -> bool {
+        self.major == 0 && self.minor < 10
+    }
 }
 
 impl From<(u8, u8)> for BrokerVersion {
