@@ -311,6 +311,30 @@ impl Accumulator {
         }
     }
 
+    /// When the oldest batch of a queue that the sender has not taken was opened.
+    pub(super) fn oldest(&self, queue: &PartitionQueue) -> Option<Instant> {
+        let state = queue.state.lock();
+        let closed = state.closed.iter().find_map(|slot| match slot {
+            Slot::Ready(batch) => Some(batch.opened),
+            Slot::Sealing(_) => None,
+        });
+        closed.or_else(|| state.open.as_ref().map(|open| open.opened))
+    }
+
+    /// Closes the open batch of a queue because a record found no room in it.
+    pub(super) fn close_full(&self, queue: &PartitionQueue) {
+        let mut state = queue.state.lock();
+        if let Ok((number, open)) = self.take_open(&mut state) {
+            drop(state);
+            self.seal(queue, number, open);
+        }
+    }
+
+    /// How batches are compressed.
+    pub(super) fn compression(&self) -> &Compression {
+        &self.compression
+    }
+
     /// Queues that became active since the last call.
     pub(super) fn take_activated(&self) -> impl Iterator<Item = Arc<PartitionQueue>> + '_ {
         self.activated.try_iter()
