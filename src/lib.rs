@@ -8,6 +8,7 @@ pub mod error_code;
 pub mod net;
 pub mod protocol;
 pub mod record;
+pub mod serializer;
 pub mod types;
 
 pub use error::{Error, ErrorKind, Result};

@@ -487,7 +487,10 @@ fn every_fault_is_in_the_one_error() {
         producer()
             .set("linger.mss", "5")
             .set("batch.size", "many")
-            .properties(&Properties::parse("acks=most\nretry.backoff.ms=5000").expect("valid"))
+            .properties(
+                &Properties::parse("acks=most\nretry.backoff.ms=5000\nretry.backoff.max.ms=4999")
+                    .expect("valid"),
+            )
             .max_block(Duration::MAX)
             .bootstrap_servers("a:0")
             .build(),
@@ -497,7 +500,7 @@ fn every_fault_is_in_the_one_error() {
         "did you mean linger.ms?",
         "batch.size (\"many\")",
         "acks (\"most\")",
-        "retry.backoff.max.ms (1000) must be at least retry.backoff.ms (5000)",
+        "retry.backoff.max.ms (4999) must be at least retry.backoff.ms (5000)",
         "max.block.ms (9223372036854775807) must be 0 to 2147483647",
         "bootstrap.servers (\"a:0\") has the port \"0\"",
     ] {
@@ -532,11 +535,16 @@ fn times_that_contradict_each_other_are_refused() {
             "default.api.timeout.ms (29999) must be at least request.timeout.ms (30000)",
         ),
         (
-            refusal(producer().reconnect_backoff_max(ms(49)).build()),
+            refusal(producer().reconnect_backoff(ms(50)).reconnect_backoff_max(ms(49)).build()),
             "reconnect.backoff.max.ms (49) must be at least reconnect.backoff.ms (50)",
         ),
         (
-            refusal(producer().socket_connection_setup_timeout(ms(30_001)).build()),
+            refusal(
+                producer()
+                    .socket_connection_setup_timeout(ms(30_001))
+                    .set("socket_connection_setup_timeout_max_ms", "30000")
+                    .build(),
+            ),
             "socket.connection.setup.timeout.max.ms (30000) must be at least \
              socket.connection.setup.timeout.ms (30001)",
         ),
@@ -544,8 +552,23 @@ fn times_that_contradict_each_other_are_refused() {
     for (text, expected) in cases {
         assert_eq!(text, expected);
     }
+    let text = refusal(producer().compression_gzip_level(0).build());
+    assert_eq!(text, "compression.gzip.level (0) must be 1 to 9, or -1");
     producer().delivery_timeout(ms(30_005)).linger(ms(5)).build().expect("exactly enough");
     consumer().session_timeout(ms(9_000)).build().expect("exactly a third");
+}
+
+#[test]
+fn times_left_at_their_default_give_way() {
+    let ms = Duration::from_millis;
+    let common = |builder: AdminBuilder| builder.build().expect("the default gives way").common;
+    let config = common(AdminBuilder::default().request_timeout(ms(90_000)));
+    assert_eq!(config.default_api_timeout, ms(90_000));
+    let config = common(AdminBuilder::default().retry_backoff(ms(5_000)).reconnect_backoff_max(ms(10)));
+    assert_eq!((config.retry_backoff, config.retry_backoff_max), (ms(5_000), ms(5_000)));
+    assert_eq!((config.reconnect_backoff, config.reconnect_backoff_max), (ms(10), ms(10)));
+    let config = common(AdminBuilder::default().set("socket.connection.setup.timeout.ms", "40000"));
+    assert_eq!(config.socket_connection_setup_timeout_max, ms(40_000));
 }
 
 #[test]
