@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod error_code;
 pub mod net;
+pub mod producer;
 pub mod protocol;
 pub mod record;
 pub mod serializer;
@@ -13,3 +14,5 @@ pub mod types;
 
 pub use error::{Error, ErrorKind, Result};
 pub use error_code::ErrorCode;
+pub use producer::{FutureRecordMetadata, KafkaProducer, ProducerRecord, RecordMetadata};
+pub use types::TopicPartition;

@@ -137,7 +137,8 @@ impl Manager {
     pub fn remove_node(&self, id: NodeId) {
         let node = self.0.nodes.borrow_mut().remove(&id);
         if let Some(connection) = node.and_then(|node| node.connection) {
-            connection.close(Error::new(ErrorKind::Connection, "the broker is no longer part of the cluster"));
+            connection
+                .close(Error::new(ErrorKind::Connection, "the broker is no longer part of the cluster"));
         }
     }
 
@@ -294,7 +295,8 @@ impl Manager {
                 node.not_before = Some(self.0.net.now() + self.reconnect_backoff(1));
             }
             Ok(connection) => {
-                connection.close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
+                connection
+                    .close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
             }
             Err(error) => {
                 node.failures = node.failures.saturating_add(1);

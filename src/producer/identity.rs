@@ -111,7 +111,9 @@ impl Identities {
     fn refused(&self, error: Error) -> State {
         if self.0.is_explicit {
             return State::Refused(
-                error.context("enable.idempotence was asked for and the brokers refuse it").with_retriable(false),
+                error
+                    .context("enable.idempotence was asked for and the brokers refuse it")
+                    .with_retriable(false),
             );
         }
         log::warn!(

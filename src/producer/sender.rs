@@ -25,11 +25,9 @@ use crate::net::backoff::Backoff;
 use crate::net::connection::Connection;
 use crate::net::event_loop::Net;
 use crate::net::manager::NodeId;
-use crate::protocol::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, TopicProduceData,
-};
+use crate::protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};
-use crate::protocol::Uuid;
+use crate::protocol::{ApiKey, Uuid};
 use crate::record::ProducerState;
 use crate::types::{Node, TopicPartition};
 
@@ -98,8 +96,7 @@ impl Sender {
     pub(super) fn start(cluster: Cluster, accumulator: Arc<Accumulator>, config: ProducerConfig) -> Rc<Self> {
         let identities = Identities::new(&config, accumulator.sender().clone());
         cluster.add_listener(accumulator.sender().clone());
-        let sender =
-            Rc::new(Self { cluster, accumulator, config, identities, state: RefCell::default() });
+        let sender = Rc::new(Self { cluster, accumulator, config, identities, state: RefCell::default() });
         sender.net().spawn(Rc::clone(&sender).run());
         sender
     }
@@ -107,6 +104,21 @@ impl Sender {
     /// The cluster.
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Learns from the connections there are which record format the brokers take.
+    pub(super) fn learn_format(&self) {
+        let manager = self.cluster.manager();
+        let connected = manager.nodes().into_iter().find_map(|node| manager.connected(node));
+        let Some(produce) = connected.and_then(|connection| connection.versions().get(ApiKey::PRODUCE))
+        else {
+            return;
+        };
+        self.accumulator.set_magic(match produce.max {
+            ..2 => 0,
+            2 => 1,
+            _ => 2,
+        });
     }
 
     fn net(&self) -> &Net {
@@ -273,7 +285,7 @@ impl Sender {
     fn send_all(self: &Rc<Self>, node: i32, outgoing: Outgoing) {
         for batches in outgoing.requests.into_iter().filter(|batches| !batches.is_empty()) {
             self.state.borrow_mut().nodes.entry(node).or_default().in_flight += 1;
-            let result = self.start(&outgoing.connection, &batches);
+            let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();
             self.net().spawn(async move {
@@ -290,14 +302,17 @@ impl Sender {
     }
 
     /// Writes one request.
-    fn start(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
+    fn write(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
         let view = self.cluster.snapshot();
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut ids_known = true;
         for batch in batches {
             let tp = batch.handle.topic_partition();
-            let data =
-                PartitionProduceData { index: tp.partition(), records: Some(batch.bytes.clone()), ..Default::default() };
+            let data = PartitionProduceData {
+                index: tp.partition(),
+                records: Some(batch.bytes.clone()),
+                ..Default::default()
+            };
             match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
                 Some(topic) => topic.partition_data.push(data),
                 None => {
@@ -308,7 +323,8 @@ impl Sender {
                 }
             }
         }
-        let version = connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
+        let version =
+            connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
         let timeout = self.config.common.request_timeout;
         let request = ProduceRequest {
             transactional_id: None,
@@ -359,7 +375,9 @@ impl Sender {
             partition.in_flight.retain(|other| other.place != batch.place);
             let verdict = match (&result, answer) {
                 (Err(error), _) => Verdict::of_lost_request(error),
-                (Ok(_), None) => Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None }),
+                (Ok(_), None) => {
+                    Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None })
+                }
                 (Ok(_), Some(answer)) => {
                     let id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
                     match find(answer, &tp, id) {
@@ -421,7 +439,12 @@ impl Sender {
         if code.refreshes_metadata() {
             let leader = &response.current_leader;
             let hinted = leader.leader_id >= 0
-                && self.cluster.update_leader(tp.topic(), tp.partition(), leader.leader_id, leader.leader_epoch);
+                && self.cluster.update_leader(
+                    tp.topic(),
+                    tp.partition(),
+                    leader.leader_id,
+                    leader.leader_epoch,
+                );
             if !hinted {
                 self.cluster.request_update();
             }
@@ -434,7 +457,9 @@ impl Sender {
             error = error.context(format_args!("the broker says {text:?}"));
         }
         match code {
-            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => Verdict::Split,
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => {
+                Verdict::Split
+            }
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
             | ErrorCode::UNKNOWN_PRODUCER_ID
             | ErrorCode::INVALID_PRODUCER_EPOCH
@@ -455,7 +480,13 @@ impl Sender {
         }
     }
 
-    fn carry_out(&self, partition: &mut Partition, mut batch: Batch, verdict: Verdict, completed: &mut Completed) {
+    fn carry_out(
+        &self,
+        partition: &mut Partition,
+        mut batch: Batch,
+        verdict: Verdict,
+        completed: &mut Completed,
+    ) {
         match verdict {
             Verdict::Written(outcome) => {
                 partition.recovering = false;
@@ -464,9 +495,7 @@ impl Sender {
                 completed.push((batch.number, Arc::clone(&batch.handle), outcome));
                 self.recycle(batch);
             }
-            Verdict::Retry(error) | Verdict::Renumber(error)
-                if batch.attempts > self.config.retries =>
-            {
+            Verdict::Retry(error) | Verdict::Renumber(error) if batch.attempts > self.config.retries => {
                 self.give_up(partition, batch, error, completed);
             }
             Verdict::Fail(error) => self.give_up(partition, batch, error, completed),
@@ -481,7 +510,10 @@ impl Sender {
             }
             Verdict::Split => match batch.split(self.accumulator.compression()) {
                 Ok(parts) => {
-                    log::debug!("{}: a batch was too large and goes on in parts", partition.queue.topic_partition);
+                    log::debug!(
+                        "{}: a batch was too large and goes on in parts",
+                        partition.queue.topic_partition
+                    );
                     let mut places = Vec::new();
                     for mut part in parts {
                         part.number = self.accumulator.register_part(&part.handle);
@@ -739,7 +771,12 @@ impl Partition {
         let numbering = self.numbering.as_mut()?;
         let base_sequence = numbering.next_sequence;
         numbering.next_sequence = sequence_after(base_sequence, count);
-        Some(ProducerState { id: numbering.producer.id, epoch: numbering.epoch, base_sequence, transactional: false })
+        Some(ProducerState {
+            id: numbering.producer.id,
+            epoch: numbering.epoch,
+            base_sequence,
+            transactional: false,
+        })
     }
 }
 
@@ -747,11 +784,22 @@ impl Partition {
 const LAST_BY_NAME: i16 = 12;
 
 /// What the answer says of a partition.
-fn find<'a>(answer: &'a ProduceResponse, tp: &TopicPartition, id: Uuid) -> Option<&'a PartitionProduceResponse> {
+fn find<'a>(
+    answer: &'a ProduceResponse,
+    tp: &TopicPartition,
+    id: Uuid,
+) -> Option<&'a PartitionProduceResponse> {
     answer
         .responses
         .iter()
         .filter(|topic| topic.name == tp.topic() || (topic.name.is_empty() && topic.topic_id == id))
         .flat_map(|topic| &topic.partition_responses)
         .find(|partition| partition.index == tp.partition())
+}
+
+impl Drop for Sender {
+    /// The IO thread ends: whoever still waits for a record is told.
+    fn drop(&mut self) {
+        self.accumulator.abandon(&Error::new(ErrorKind::Closed, "the producer is closed"));
+    }
 }
