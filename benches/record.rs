@@ -64,9 +64,12 @@ fn parse(records: u64, size: usize, codec: Codec, check_crc: bool, values: bool)
         for batch in Batches::new(black_box(&bytes).clone()) {
             let mut found = batch.expect("a batch").records(check_crc, &LIMITS).expect("records");
             while let Some(record) = found.next() {
-                let record = black_box(record.expect("a record"));
+                let record = record.expect("a record");
+                black_box((record.offset, record.timestamp, record.key.is_some()));
                 if values {
                     black_box(record.value.map(|value| found.bytes(value)));
+                } else {
+                    black_box(record.value.map(|value| found.slice(value)));
                 }
                 read += 1;
             }
