@@ -196,13 +196,14 @@ impl BatchBuilder {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, end: usize) -> Option<()> {
-        let ready = self.buf.len();
-        let step = ready.saturating_add(ready.max(STEP)).min(self.limit);
-        let target = step.max(end);
         // Batches are addressed with 32 bits.
-        if target > i32::MAX as usize {
+        const MOST: usize = i32::MAX as usize;
+        if end > MOST {
             return None;
         }
+        let ready = self.buf.len();
+        let step = ready.saturating_add(ready.max(STEP)).min(self.limit).min(MOST);
+        let target = step.max(end);
         self.buf.resize(target, 0);
         Some(())
     }

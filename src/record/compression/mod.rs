@@ -226,7 +226,8 @@ impl fmt::Display for Compression {
     }
 }
 
-/// How much a batch may grow when it is decompressed.
+/// How much a batch may grow when it is decompressed. What comes without compression takes no memory of its
+/// own and is not limited here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecompressLimits {
     /// The most bytes that one batch may have once decompressed. Defaults to 128 MiB.
@@ -252,6 +253,10 @@ pub(super) enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodecError {
     /// The data is damaged.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
+        allow(dead_code, reason = "only codecs find damage")
+    )]
     Corrupt(&'static str),
     /// More bytes than the limit allows.
     TooLarge,
