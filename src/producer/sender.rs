@@ -217,7 +217,7 @@ impl Sender {
         if partition.retry.is_empty() && partition.ready.is_empty() {
             match self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready) {
                 Look::Lingers(until) => look_again(until),
-                Look::Sealing => {}
+                Look::Sealing | Look::Taken => {}
                 Look::Empty => partition.is_active = !partition.is_idle(),
             }
         }
