@@ -115,9 +115,9 @@ fixed_size! {
     u16, Uint16, |w, value| w.put_u16(value), |r| r.take_u16(), |g| g.bits() as u16;
     i32, Int32, |w, value| w.put_i32(value), |r| r.take_i32(), |g| g.bits() as i32;
     i64, Int64, |w, value| w.put_i64(value), |r| r.take_i64(), |g| g.bits() as i64;
-    f64, Float64, |w, value| w.put_f64(value), |r| r.take_f64(), |g| g.bits() as i32 as f64 / 8.0;
+    f64, Float64, |w, value| w.put_f64(value), |r| r.take_f64(), |g| f64::from(g.bits() as i32) / 8.0;
     ErrorCode, Int16, |w, value| w.put_i16(value.0), |r| r.take_i16().map(ErrorCode), |g| ErrorCode(g.bits() as i16);
-    Uuid, Uuid, |w, value| w.put_slice(&value.0), |r| r.take_array().map(Uuid), |g| Uuid(g.array());
+    Uuid, Uuid, |w, value| w.put_slice(&value.0), |r| r.take_array().map(Uuid), |g| g.uuid();
 }
 
 impl Field for String {
@@ -241,7 +241,7 @@ impl<T: Field> Field for Option<T> {
 
     #[cfg(test)]
     fn arbitrary(g: &mut Gen, l: Layout, nullable: bool) -> Self {
-        if nullable && g.bits() % 3 == 0 { None } else { Some(T::arbitrary(g, l, false)) }
+        if nullable && g.null() { None } else { Some(T::arbitrary(g, l, false)) }
     }
 }
 
@@ -429,7 +429,10 @@ macro_rules! define_struct {
                 Self {
                     $($field: in_versions! {
                         (l.version)
-                        ($crate::protocol::dsl::Field::arbitrary(g, l, is_nullable!(l.version; $($($spec)*)?)))
+                        ({
+                            g.enter(stringify!($field));
+                            $crate::protocol::dsl::Field::arbitrary(g, l, is_nullable!(l.version; $($($spec)*)?))
+                        })
                         (default_of!($($sign $($number)?)?))
                         $($($spec)*)?
                     },)*

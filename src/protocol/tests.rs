@@ -1,11 +1,12 @@
 //! Every message, at every version.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::arbitrary::message;
+use super::arbitrary::{named, random};
 use super::dsl::Field;
 use super::{Message, Reader, Schema, Writer};
 
@@ -16,15 +17,17 @@ struct Case {
     round_trip: fn(u64, i16) -> Bytes,
     /// Decodes bytes and encodes what comes out.
     decode: fn(Bytes, i16),
+    /// Compares with the bytes that Kafka's classes made, in both directions.
+    golden: fn(bool, i16, Bytes),
 }
 
 fn case<M: Message + Field>() -> Case {
-    Case { schema: M::SCHEMA, round_trip: round_trip::<M>, decode: decode::<M> }
+    Case { schema: M::SCHEMA, round_trip: round_trip::<M>, decode: decode::<M>, golden: golden::<M> }
 }
 
 fn round_trip<M: Message + Field>(seed: u64, version: i16) -> Bytes {
     let name = M::SCHEMA.name;
-    let message = message::<M>(seed, version);
+    let message = random::<M>(seed, version);
     let mut w = Writer::new();
     message.encode(&mut w, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
     let len = w.len();
@@ -46,6 +49,16 @@ fn decode<M: Message + Field>(bytes: Bytes, version: i16) {
     let again = M::decode(&mut Reader::new(w.into_vec().into()), version).unwrap();
     // As text, because a flipped bit may have made a NaN.
     assert_eq!(format!("{again:?}"), format!("{message:?}"));
+}
+
+fn golden<M: Message + Field>(bare: bool, version: i16, bytes: Bytes) {
+    let message = named::<M>(bare, version);
+    let mut w = Writer::new();
+    message.encode(&mut w, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
+    assert_eq!(w.into_vec(), bytes, "{} v{version}: {message:#?}", M::SCHEMA.name);
+    let mut r = Reader::new(bytes);
+    assert_eq!(M::decode(&mut r, version).unwrap(), message, "{} v{version}", M::SCHEMA.name);
+    assert_eq!(r.remaining(), 0);
 }
 
 macro_rules! cases {
@@ -98,6 +111,30 @@ fn flipped_bits_give_an_error_or_a_value() {
             }
         }
     });
+}
+
+/// Made by Kafka's own classes; see `tests/golden/README.md`.
+const GOLDEN: &str = include_str!("../../tests/data/golden/messages.txt");
+
+#[test]
+fn kafkas_own_classes_make_the_same_bytes() {
+    let mut lines = HashMap::new();
+    for line in GOLDEN.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let &[name, version, variant, hex] = words.as_slice() else { panic!("{line}") };
+        assert!(["full", "bare"].contains(&variant), "{line}");
+        let digits = hex.as_bytes().chunks(2).map(|two| std::str::from_utf8(two).unwrap());
+        let bytes: Bytes = digits.map(|two| u8::from_str_radix(two, 16).unwrap()).collect();
+        lines.insert((name, version.parse::<i16>().unwrap(), variant == "bare"), bytes);
+    }
+    for_each_version(|case, version| {
+        for bare in [false, true] {
+            let bytes = lines.remove(&(case.schema.name, version, bare));
+            let bytes = bytes.unwrap_or_else(|| panic!("no golden bytes of {} v{version}", case.schema.name));
+            (case.golden)(bare, version, bytes);
+        }
+    });
+    assert!(lines.is_empty(), "golden bytes of messages that are not known: {:?}", lines.keys());
 }
 
 fn guarded(case: &Case, version: i16, bytes: Bytes) {
