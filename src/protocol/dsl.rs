@@ -203,10 +203,7 @@ impl<T: Field> Field for Vec<T> {
 
     fn take_option(r: &mut Reader, l: Layout) -> Result<Option<Self>, DecodeError> {
         let Some(len) = r.take_len(l.flexible)? else { return Ok(None) };
-        // An item may be far larger in memory than on the wire. What is reserved stays near the size of the
-        // message; the rest has to be earned by items that are really there.
-        let reserve = 4 * r.remaining() / size_of::<T>().max(1);
-        let mut items = Self::with_capacity(len.min(reserve));
+        let mut items = Self::with_capacity(reserve::<T>(len, r.remaining()));
         for _ in 0..len {
             items.push(T::take(r, l, false)?);
         }
@@ -243,6 +240,14 @@ impl<T: Field> Field for Option<T> {
     fn arbitrary(g: &mut Gen, l: Layout, nullable: bool) -> Self {
         if nullable && g.null() { None } else { Some(T::arbitrary(g, l, false)) }
     }
+}
+
+/// For how many items to make room at once.
+///
+/// An item may be far larger in memory than on the wire. What is reserved stays near the size of the message; more
+/// has to be earned by items that are really there.
+fn reserve<T>(len: usize, bytes_left: usize) -> usize {
+    len.min(bytes_left.saturating_mul(4) / size_of::<T>().max(1))
 }
 
 fn not_null<T>(value: Option<T>, r: &Reader) -> Result<T, DecodeError> {
@@ -710,4 +715,16 @@ macro_rules! take_tagged {
     ($r:ident $l:ident ($value:expr) ($place:expr) $found:ident [$($spec:tt)*]; $other:tt $($rest:tt)*) => {
         take_tagged! { $r $l ($value) ($place) $found [$($spec)*]; $($rest)* }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_alone_reserves_no_more_than_the_message_is_worth() {
+        assert_eq!(reserve::<i32>(10, 40), 10);
+        assert_eq!(reserve::<[u8; 400]>(usize::MAX, 1_000_000), 10_000);
+        assert_eq!(reserve::<[u8; 400]>(5, 5), 0);
+    }
 }

@@ -8,7 +8,15 @@ use proptest::prelude::*;
 
 use super::arbitrary::{named, random};
 use super::dsl::Field;
-use super::{Message, Reader, Schema, Writer};
+use super::messages::produce::PartitionProduceData;
+use super::messages::{
+    ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, InitProducerIdRequest, MetadataRequest,
+    ProduceRequest, SaslAuthenticateRequest,
+};
+use super::schema::{StructSchema, Type};
+use super::{
+    DecodeErrorKind, EncodeError, EncodeErrorKind, Message, Reader, Request, Response, Schema, Writer,
+};
 
 /// A message type without its type.
 struct Case {
@@ -158,4 +166,99 @@ proptest! {
         let versions = case.schema.versions;
         (case.decode)(bytes.into(), versions.min + version % (versions.max - versions.min + 1));
     }
+}
+
+fn encoded<M: Message>(message: &M, version: i16) -> Result<Vec<u8>, EncodeError> {
+    let mut w = Writer::new();
+    message.encode(&mut w, version)?;
+    Ok(w.into_vec())
+}
+
+#[test]
+fn a_version_refuses_what_it_cannot_carry() {
+    let request = HeartbeatRequest { group_instance_id: Some("static".into()), ..Default::default() };
+    let error = encoded(&request, 2).unwrap_err();
+    assert_eq!(error.kind(), EncodeErrorKind::UnsupportedField);
+    assert_eq!((error.message(), error.field()), ("HeartbeatRequest", "HeartbeatRequest.group_instance_id"));
+    assert_eq!(crate::Error::from(error).kind(), crate::ErrorKind::UnsupportedVersion);
+    encoded(&request, 3).unwrap();
+
+    let all_topics = MetadataRequest { topics: None, ..Default::default() };
+    assert_eq!(encoded(&all_topics, 0).unwrap_err().kind(), EncodeErrorKind::UnexpectedNull);
+    assert_eq!(encoded(&all_topics, 1).unwrap()[..], [0xff, 0xff, 0xff, 0xff]);
+
+    for version in [-1, HeartbeatRequest::VERSIONS.max + 1] {
+        assert_eq!(encoded(&request, version).unwrap_err().kind(), EncodeErrorKind::UnknownVersion);
+        let error = HeartbeatRequest::decode(&mut Reader::new(Bytes::new()), version).unwrap_err();
+        assert_eq!(error.kind(), DecodeErrorKind::UnknownVersion);
+    }
+}
+
+#[test]
+fn a_version_drops_what_may_be_ignored() {
+    let response = HeartbeatResponse { throttle_time_ms: 5, ..Default::default() };
+    assert_eq!(encoded(&response, 0).unwrap(), [0, 0]);
+    assert_eq!(response.throttle_time_ms(), 5);
+}
+
+#[test]
+fn errors_name_the_field() {
+    let error =
+        HeartbeatRequest::decode(&mut Reader::new(Bytes::from_static(b"\0\x01g\0\0")), 1).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::Truncated { wanted: 4, left: 2 });
+    assert_eq!((error.message(), error.field()), ("HeartbeatRequest", "HeartbeatRequest.generation_id"));
+    assert_eq!(crate::Error::from(error).kind(), crate::ErrorKind::Protocol);
+}
+
+#[test]
+fn unknown_tagged_fields_are_skipped() {
+    let mut bytes = encoded(&HeartbeatResponse::default(), 4).unwrap();
+    assert_eq!(bytes.pop(), Some(0));
+    bytes.extend([2, 0, 1, 7, 99, 3, 1, 2, 3]);
+    let mut r = Reader::new(bytes.into());
+    assert_eq!(HeartbeatResponse::decode(&mut r, 4).unwrap(), HeartbeatResponse::default());
+    r.finish().unwrap();
+}
+
+#[test]
+fn a_tagged_field_has_to_fill_its_length() {
+    let response = ApiVersionsResponse { finalized_features_epoch: 1, ..Default::default() };
+    let mut bytes = encoded(&response, 3).unwrap();
+    // Count, tag, length and eight bytes.
+    let at = bytes.len() - 9;
+    assert_eq!(bytes[at - 2..=at], [1, 1, 8]);
+    bytes[at] = 9;
+    bytes.push(0);
+    let error = ApiVersionsResponse::decode(&mut Reader::new(bytes.into()), 3).unwrap_err();
+    assert_eq!(error.kind(), DecodeErrorKind::LeftOver { left: 1 });
+}
+
+#[test]
+fn secrets_and_records_stay_out_of_debug_output() {
+    let request = SaslAuthenticateRequest { auth_bytes: "hunter2".into() };
+    assert_eq!(format!("{request:?}"), "SaslAuthenticateRequest { auth_bytes: *** }");
+    let data = PartitionProduceData { index: 1, records: Some("payload".into()) };
+    assert_eq!(format!("{data:?}"), "PartitionProduceData { index: 1, records: Some(7 bytes) }");
+}
+
+#[test]
+fn tags_ascend_as_the_wire_wants_them() {
+    fn check(body: &StructSchema) {
+        let tags: Vec<_> = body.fields.iter().filter_map(|field| field.tag).collect();
+        assert!(tags.windows(2).all(|pair| pair[0] < pair[1]), "{}", body.name);
+        for field in body.fields {
+            match field.ty {
+                Type::Struct(body) | Type::Array(&Type::Struct(body)) => check(body),
+                _ => {}
+            }
+        }
+    }
+    super::messages::ALL.iter().for_each(|schema| check(schema.body));
+}
+
+#[test]
+fn unstable_versions_are_not_for_negotiation() {
+    assert_eq!(InitProducerIdRequest::VERSIONS.max, 5);
+    assert_eq!(InitProducerIdRequest::MAX_UNSTABLE_VERSION, 6);
+    assert_eq!(ProduceRequest::VERSIONS.max, ProduceRequest::MAX_UNSTABLE_VERSION);
 }
