@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::dsl::{Field, Layout};
+use super::field::{Field, Layout};
 use super::{Message, Uuid};
 
 /// A source of values for fields.

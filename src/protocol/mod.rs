@@ -22,6 +22,7 @@
 mod dsl;
 
 pub mod api_key;
+mod field;
 pub mod frame;
 pub mod header;
 pub mod messages;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::arbitrary::{named, random};
-use super::dsl::Field;
+use super::field::Field;
 use super::messages::produce::PartitionProduceData;
 use super::messages::{
     ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, InitProducerIdRequest, MetadataRequest,
@@ -51,7 +51,11 @@ fn round_trip<M: Message + Field>(seed: u64, version: i16) -> Bytes {
 /// What can be decoded can be encoded again. The bytes may differ, because unknown tags, defaults behind tags and
 /// needlessly long varints are not kept; but they say the same.
 fn decode<M: Message + Field>(bytes: Bytes, version: i16) {
-    let Ok(message) = M::decode(&mut Reader::new(bytes), version) else { return };
+    let len = bytes.len();
+    let mut r = Reader::new(bytes);
+    let result = M::decode(&mut r, version);
+    assert!(r.reserved <= 40 * len + 500, "{} v{version}: {} of {len}", M::SCHEMA.name, r.reserved);
+    let Ok(message) = result else { return };
     let mut w = Writer::new();
     message.encode(&mut w, version).unwrap_or_else(|e| panic!("{e}: {message:#?}"));
     let again = M::decode(&mut Reader::new(w.into_vec().into()), version).unwrap();
@@ -143,6 +147,27 @@ fn kafkas_own_classes_make_the_same_bytes() {
         }
     });
     assert!(lines.is_empty(), "golden bytes of messages that are not known: {:?}", lines.keys());
+}
+
+/// Messages of which nearly every length says that all of the rest belongs to it.
+#[test]
+fn lying_lengths_reserve_no_more_than_the_message_is_worth() {
+    for_each_version(|case, version| {
+        for len in [2, 10, 100, 5000] {
+            for byte in [0, 1, 0x7f, 0xff] {
+                guarded(case, version, vec![byte; len].into());
+                let compact = [(len / 2) as u8 | 0x80, 0x01, byte, byte];
+                guarded(case, version, compact.into_iter().cycle().take(len).collect());
+                let plain = (len as u32 / 2).to_be_bytes();
+                guarded(case, version, plain.into_iter().cycle().take(len).collect());
+                guarded(
+                    case,
+                    version,
+                    [byte].into_iter().chain(plain.into_iter().cycle()).take(len).collect(),
+                );
+            }
+        }
+    });
 }
 
 fn guarded(case: &Case, version: i16, bytes: Bytes) {

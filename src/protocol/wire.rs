@@ -242,12 +242,21 @@ pub struct Reader {
     bytes: Bytes,
     at: usize,
     place: Place,
+    /// How much memory arrays have reserved before their items were there, in bytes.
+    #[cfg(test)]
+    pub(crate) reserved: usize,
 }
 
 impl Reader {
     /// A reader of these bytes.
     pub fn new(bytes: Bytes) -> Self {
-        Self { bytes, at: 0, place: Place::default() }
+        Self {
+            bytes,
+            at: 0,
+            place: Place::default(),
+            #[cfg(test)]
+            reserved: 0,
+        }
     }
 
     /// How many bytes are left.
@@ -411,7 +420,9 @@ impl Reader {
         let tag = self.take_uvarint()?;
         let len = self.take_uvarint()?;
         let bytes = self.take_slice(len as usize)?;
-        Ok(Some((tag, Self { bytes, at: 0, place: self.place })))
+        let mut content = Self::new(bytes);
+        content.place = self.place;
+        Ok(Some((tag, content)))
     }
 
     /// Notes what is being decoded, for errors.
