@@ -30,6 +30,7 @@ pub mod schema;
 mod uuid;
 mod versioned;
 pub mod wire;
+mod wire_error;
 
 #[cfg(test)]
 mod arbitrary;
