@@ -226,7 +226,11 @@ fn keys_headers_and_timestamps_arrive_as_sent() {
     let metadata = producer.send(record).unwrap().get(Duration::from_secs(30)).unwrap();
     assert_eq!(metadata.timestamp(), 1_700_000_000_123);
     assert_eq!((metadata.serialized_key_size(), metadata.serialized_value_size()), (Some(1), Some(1)));
-    producer.send(ProducerRecord::new(&topic).key("tombstone")).unwrap().get(Duration::from_secs(30)).unwrap();
+    producer
+        .send(ProducerRecord::new(&topic).key("tombstone"))
+        .unwrap()
+        .get(Duration::from_secs(30))
+        .unwrap();
     let script = "
 import sys, kafka
 consumer = kafka.KafkaConsumer(

@@ -110,7 +110,10 @@ fn a_wrong_correlation_id_is_an_error() {
 fn a_peer_that_hangs_up_hints_at_what_it_may_be() {
     // It closes right after its (empty looking) one byte answer.
     let address = peer(&[0]);
-    assert_says(&send_to(&address.to_string()), &[&address.to_string(), "closed the connection", "api.version"]);
+    assert_says(
+        &send_to(&address.to_string()),
+        &[&address.to_string(), "closed the connection", "api.version"],
+    );
 }
 
 #[test]
