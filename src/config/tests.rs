@@ -627,9 +627,9 @@ fn bootstrap_servers_are_hosts_and_ports() {
         ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
     ];
     for (text, shown) in table {
-        let server: BootstrapServer = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        let server: Address = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(server.to_string(), shown);
-        assert_eq!(shown.parse::<BootstrapServer>().expect("its own text"), server);
+        assert_eq!(shown.parse::<Address>().expect("its own text"), server);
     }
     let table = [
         ("", "has no host name"),
@@ -646,7 +646,7 @@ fn bootstrap_servers_are_hosts_and_ports() {
         ("PLAINTEXT://a:9092", "is a URL"),
     ];
     for (text, fault) in table {
-        let error = text.parse::<BootstrapServer>().expect_err(text).to_string();
+        let error = text.parse::<Address>().expect_err(text).to_string();
         assert!(
             error.starts_with(&format!("bootstrap.servers (\"{text}\") ")) && error.contains(fault),
             "{error}"
