@@ -1,9 +1,11 @@
 //! What the subcommands share: the options of a connection, logging, failures.
 
 use std::str::FromStr;
+use std::time::Duration;
 use std::{fmt, io};
 
 use clap::{Args, ValueEnum};
+use kavka::KafkaProducer;
 
 /// The options that every subcommand with a client has.
 #[derive(Args)]
@@ -73,6 +75,11 @@ impl Logging {
         }
         builder.init();
     }
+}
+
+/// How long to wait for a record's outcome: past the delivery's own time-out, whose error says more.
+pub(crate) fn patience(producer: &KafkaProducer) -> Duration {
+    producer.config().delivery_timeout.saturating_add(Duration::from_secs(10))
 }
 
 impl From<Level> for log::LevelFilter {

@@ -6,7 +6,7 @@ use kavka::{KafkaProducer, ProducerRecord};
 
 use super::Load;
 use super::measure::{Latency, Progress, Report, Stopwatch};
-use crate::common::Outcome;
+use crate::common::{Outcome, patience};
 
 pub(super) fn run(load: &Load) -> Outcome {
     let values = load.values();
@@ -38,12 +38,10 @@ pub(super) fn run(load: &Load) -> Outcome {
 }
 
 fn send_and_wait(producer: &KafkaProducer, topic: &str, value: &[u8]) -> kavka::Result<()> {
-    producer.send(ProducerRecord::new(topic).value(value))?.get(WAIT).map(drop)
+    producer.send(ProducerRecord::new(topic).value(value))?.get(patience(producer)).map(drop)
 }
 
 const WARMUP: usize = 200;
 /// Bounds the memory that is taken on the word of an argument.
 const MAX_RESERVED: u64 = 1 << 20;
-/// Longer than the default `delivery.timeout.ms`, so that the delivery's own error comes first.
-const WAIT: Duration = Duration::from_secs(150);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
