@@ -11,7 +11,8 @@ use crate::common::{Outcome, patience};
 pub(super) fn run(load: &Load) -> Outcome {
     let values = load.values();
     let producer = load.producer(|builder| builder.linger(Duration::ZERO))?;
-    load.prepare_topic(&producer)?;
+    load.prepare_topic()?;
+    producer.partitions_for(&load.topic)?;
     for value in values.iter().cycle().take(load.warmup.map_or(WARMUP, |warmup| warmup as usize)) {
         send_and_wait(&producer, &load.topic, value).map_err(|error| error.context("the warm-up failed"))?;
     }

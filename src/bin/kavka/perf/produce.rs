@@ -12,7 +12,8 @@ use crate::common::{Outcome, patience};
 pub(super) fn run(load: &Load) -> Outcome {
     let values = load.values();
     let producer = load.producer(|builder| builder.linger(BEST_LINGER).batch_size(BEST_BATCH_BYTES))?;
-    load.prepare_topic(&producer)?;
+    load.prepare_topic()?;
+    producer.partitions_for(&load.topic)?;
     if let Some(warmup @ 1..) = load.warmup {
         let acks = send_all(&producer, load, &values, warmup, &Progress::new(warmup));
         if let Some(error) = acks.first_error {
