@@ -61,6 +61,7 @@ pub(crate) struct Property {
 pub(crate) enum Failure {
     /// The reader of stdout is gone.
     PipeClosed,
+    Kafka(kavka::Error),
     Because(String),
 }
 
@@ -119,6 +120,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PipeClosed => f.write_str("the reader of the output is gone"),
+            Self::Kafka(error) => error.fmt(f),
             Self::Because(text) => f.write_str(text),
         }
     }
@@ -126,7 +128,7 @@ impl fmt::Display for Failure {
 
 impl From<kavka::Error> for Failure {
     fn from(error: kavka::Error) -> Self {
-        Self::Because(error.to_string())
+        Self::Kafka(error)
     }
 }
 

@@ -133,14 +133,18 @@ impl Load {
         Ok(builder.build()?)
     }
 
-    /// Creates the topic if its partitions are given and it does not exist yet, and checks their number.
-    fn prepare_topic(&self) -> Outcome<()> {
-        let Some(wanted) = self.partitions else { return Ok(()) };
+    fn admin(&self) -> Outcome<KafkaAdminClient> {
         let mut builder = KafkaAdminClient::builder().bootstrap_servers(self.common.bootstrap.clone());
         for property in self.common.properties.iter().filter(|property| is_common(&property.key)) {
             builder = builder.set(&property.key, &property.value);
         }
-        let admin = builder.build()?;
+        Ok(builder.build()?)
+    }
+
+    /// Creates the topic if its partitions are given and it does not exist yet, and checks their number.
+    fn prepare_topic(&self) -> Outcome<()> {
+        let Some(wanted) = self.partitions else { return Ok(()) };
+        let admin = self.admin()?;
         for (_, result) in admin.create_topics([NewTopic::new(&self.topic).partitions(wanted)])? {
             match result {
                 Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
