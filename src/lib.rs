@@ -1,6 +1,7 @@
 //! A blocking Apache Kafka client.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod cluster;
 pub mod config;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod record;
 pub mod serializer;
 pub mod types;
 
+pub use admin::KafkaAdminClient;
 pub use error::{Error, ErrorKind, Result};
 pub use error_code::ErrorCode;
 pub use producer::{FutureRecordMetadata, KafkaProducer, ProducerRecord, RecordMetadata};

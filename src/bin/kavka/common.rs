@@ -1,9 +1,11 @@
 //! What the subcommands share: the options of a connection, logging, failures.
 
 use std::str::FromStr;
+use std::time::Duration;
 use std::{fmt, io};
 
 use clap::{Args, ValueEnum};
+use kavka::KafkaProducer;
 
 /// The options that every subcommand with a client has.
 #[derive(Args)]
@@ -59,6 +61,7 @@ pub(crate) struct Property {
 pub(crate) enum Failure {
     /// The reader of stdout is gone.
     PipeClosed,
+    Kafka(kavka::Error),
     Because(String),
 }
 
@@ -73,6 +76,11 @@ impl Logging {
         }
         builder.init();
     }
+}
+
+/// How long to wait for a record's outcome: past the delivery's own time-out, whose error says more.
+pub(crate) fn patience(producer: &KafkaProducer) -> Duration {
+    producer.config().delivery_timeout.saturating_add(Duration::from_secs(10))
 }
 
 impl From<Level> for log::LevelFilter {
@@ -112,6 +120,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PipeClosed => f.write_str("the reader of the output is gone"),
+            Self::Kafka(error) => error.fmt(f),
             Self::Because(text) => f.write_str(text),
         }
     }
@@ -119,7 +128,7 @@ impl fmt::Display for Failure {
 
 impl From<kavka::Error> for Failure {
     fn from(error: kavka::Error) -> Self {
-        Self::Because(error.to_string())
+        Self::Kafka(error)
     }
 }
 

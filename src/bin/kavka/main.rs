@@ -3,6 +3,7 @@
 
 mod common;
 mod perf;
+mod producer;
 
 use std::process::ExitCode;
 
@@ -20,12 +21,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Producer(producer::Producer),
     /// Measures throughput and latency against a cluster.
     Perf(perf::Perf),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Producer(producer) => producer.run(),
         Command::Perf(perf) => perf.run(),
     };
     match outcome {

@@ -6,12 +6,13 @@ use kavka::{KafkaProducer, ProducerRecord};
 
 use super::Load;
 use super::measure::{Latency, Progress, Report, Stopwatch};
-use crate::common::Outcome;
+use crate::common::{Outcome, patience};
 
 pub(super) fn run(load: &Load) -> Outcome {
     let values = load.values();
     let producer = load.producer(|builder| builder.linger(Duration::ZERO))?;
-    load.prepare_topic(&producer)?;
+    load.prepare_topic()?;
+    producer.partitions_for(&load.topic)?;
     for value in values.iter().cycle().take(load.warmup.map_or(WARMUP, |warmup| warmup as usize)) {
         send_and_wait(&producer, &load.topic, value).map_err(|error| error.context("the warm-up failed"))?;
     }
@@ -38,12 +39,10 @@ pub(super) fn run(load: &Load) -> Outcome {
 }
 
 fn send_and_wait(producer: &KafkaProducer, topic: &str, value: &[u8]) -> kavka::Result<()> {
-    producer.send(ProducerRecord::new(topic).value(value))?.get(WAIT).map(drop)
+    producer.send(ProducerRecord::new(topic).value(value))?.get(patience(producer)).map(drop)
 }
 
 const WARMUP: usize = 200;
 /// Bounds the memory that is taken on the word of an argument.
 const MAX_RESERVED: u64 = 1 << 20;
-/// Longer than the default `delivery.timeout.ms`, so that the delivery's own error comes first.
-const WAIT: Duration = Duration::from_secs(150);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);

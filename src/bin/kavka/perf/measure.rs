@@ -113,6 +113,9 @@ impl Stopwatch {
 }
 
 impl Progress {
+    /// How many records pass between two looks at the clock.
+    pub(super) const EVERY: u64 = 8192;
+
     pub(super) fn new(total: u64) -> Self {
         let bar =
             ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND));
@@ -125,9 +128,13 @@ impl Progress {
     /// Looks at the number of records done; cheap enough to be called for each.
     #[inline]
     pub(super) fn at(&self, done: u64) {
-        if done % EVERY == 0 {
-            self.0.set_position(done);
+        if done % Self::EVERY == 0 {
+            self.show(done);
         }
+    }
+
+    pub(super) fn show(&self, done: u64) {
+        self.0.set_position(done);
     }
 
     pub(super) fn finish(&self) {
@@ -156,4 +163,3 @@ fn peak_rss_bytes() -> Option<u64> {
 }
 
 const DRAWS_A_SECOND: u8 = 5;
-const EVERY: u64 = 8192;

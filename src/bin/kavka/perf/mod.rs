@@ -4,10 +4,13 @@ mod latency;
 mod measure;
 mod produce;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
-use kavka::KafkaProducer;
-use kavka::config::{Acks, CompressionType};
+use kavka::admin::NewTopic;
+use kavka::config::{Acks, CommonConfig, CompressionType};
 use kavka::producer::ProducerBuilder;
+use kavka::{ErrorCode, KafkaAdminClient, KafkaProducer};
 
 use crate::common::{Common, Failure, Outcome};
 
@@ -130,19 +133,36 @@ impl Load {
         Ok(builder.build()?)
     }
 
-    /// Waits for the topic's metadata, and checks the number of its partitions.
-    fn prepare_topic(&self, producer: &KafkaProducer) -> Outcome<()> {
-        let found = producer.partitions_for(&self.topic)?.len();
-        match self.partitions {
-            Some(wanted) if usize::try_from(wanted).is_ok_and(|wanted| wanted != found) => {
-                Err(Failure::because(format!(
+    fn admin(&self) -> Outcome<KafkaAdminClient> {
+        let mut builder = KafkaAdminClient::builder().bootstrap_servers(self.common.bootstrap.clone());
+        for property in self.common.properties.iter().filter(|property| is_common(&property.key)) {
+            builder = builder.set(&property.key, &property.value);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Creates the topic if its partitions are given and it does not exist yet, and checks their number.
+    fn prepare_topic(&self) -> Outcome<()> {
+        let Some(wanted) = self.partitions else { return Ok(()) };
+        let admin = self.admin()?;
+        for (_, result) in admin.create_topics([NewTopic::new(&self.topic).partitions(wanted)])? {
+            match result {
+                Err(error) if error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {}
+                other => drop(other?),
+            }
+        }
+        admin.wait_for_topics([&self.topic], TOPIC_TIMEOUT)?;
+        for (_, result) in admin.describe_topics([&self.topic])? {
+            let found = result?.partitions.len();
+            if usize::try_from(wanted) != Ok(found) {
+                return Err(Failure::because(format!(
                     "the topic {} has {found} partitions, not {wanted}: name another topic, or leave \
                      --partitions out",
                     self.topic
-                )))
+                )));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// The values that are sent in turn: few enough to stay small, different enough to be no constant.
@@ -152,6 +172,11 @@ impl Load {
         let mut value = || (0..self.size).map(|_| random.alphanumeric() as u8).collect();
         (0..count).map(|_| value()).collect()
     }
+}
+
+/// Whether the admin client has the option, too.
+fn is_common(key: &str) -> bool {
+    CommonConfig::OPTIONS.iter().any(|option| [option.property, option.python_name].contains(&key))
 }
 
 impl AcksArg {
@@ -175,5 +200,6 @@ impl CompressionArg {
     }
 }
 
+const TOPIC_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_VALUES: usize = 1000;
 const MAX_VALUE_BYTES: usize = 4 << 20;

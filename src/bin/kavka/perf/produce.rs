@@ -7,12 +7,13 @@ use kavka::{Error, FutureRecordMetadata, KafkaProducer, ProducerRecord};
 
 use super::Load;
 use super::measure::{Progress, Report, Stopwatch};
-use crate::common::Outcome;
+use crate::common::{Outcome, patience};
 
 pub(super) fn run(load: &Load) -> Outcome {
     let values = load.values();
     let producer = load.producer(|builder| builder.linger(BEST_LINGER).batch_size(BEST_BATCH_BYTES))?;
-    load.prepare_topic(&producer)?;
+    load.prepare_topic()?;
+    producer.partitions_for(&load.topic)?;
     if let Some(warmup @ 1..) = load.warmup {
         let acks = send_all(&producer, load, &values, warmup, &Progress::new(warmup));
         if let Some(error) = acks.first_error {
@@ -42,7 +43,7 @@ fn send_all(
     records: u64,
     progress: &Progress,
 ) -> Acks {
-    let mut acks = Acks::default();
+    let mut acks = Acks::new(patience(producer));
     for (done, value) in (0..records).zip(values.iter().cycle()) {
         match producer.send(ProducerRecord::new(&load.topic).value(value.as_slice())) {
             Ok(ack) => acks.track(ack),
@@ -54,7 +55,7 @@ fn send_all(
         progress.at(done);
     }
     // What it could not flush in time shows in the handles.
-    if let Err(error) = producer.flush(WAIT) {
+    if let Err(error) = producer.flush(acks.patience) {
         log::warn!("{error}");
     }
     acks.settle_all();
@@ -62,14 +63,18 @@ fn send_all(
 }
 
 /// The outcomes of batches: one handle for each, because the records of a batch have one outcome.
-#[derive(Default)]
 struct Acks {
+    patience: Duration,
     open: VecDeque<(FutureRecordMetadata, u64)>,
     acknowledged: u64,
     first_error: Option<Error>,
 }
 
 impl Acks {
+    fn new(patience: Duration) -> Self {
+        Self { patience, open: VecDeque::new(), acknowledged: 0, first_error: None }
+    }
+
     #[inline]
     fn track(&mut self, ack: FutureRecordMetadata) {
         match self.open.back_mut() {
@@ -88,7 +93,7 @@ impl Acks {
 
     fn settle_oldest(&mut self) {
         let Some((oldest, records)) = self.open.pop_front() else { return };
-        match oldest.get(WAIT) {
+        match oldest.get(self.patience) {
             Ok(_) => self.acknowledged += records,
             Err(error) => {
                 self.first_error.get_or_insert(error);
@@ -108,6 +113,4 @@ const BEST_LINGER: Duration = Duration::from_millis(5);
 const BEST_BATCH_BYTES: usize = 256 << 10;
 /// Handles are small, but a run may be long.
 const MAX_OPEN: usize = 1024;
-/// Longer than the default `delivery.timeout.ms`, so that the delivery's own error comes first.
-const WAIT: Duration = Duration::from_secs(150);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
