@@ -23,11 +23,11 @@ use crate::net::event_loop::Net;
 use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
 use crate::net::wakeup::Wakeup;
+use crate::protocol::Uuid;
 use crate::protocol::messages::metadata::{
     MetadataRequestTopic, MetadataResponsePartition, MetadataResponseTopic,
 };
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
-use crate::protocol::Uuid;
 use crate::types::{Node, check_topic_name};
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.
@@ -330,7 +330,9 @@ impl Cluster {
         match seen {
             Some(code) if !code.is_ok() => Error::from_code(
                 code,
-                format_args!("no metadata for the topic after {waited:?} (create it, or allow it to be created)"),
+                format_args!(
+                    "no metadata for the topic after {waited:?} (create it, or allow it to be created)"
+                ),
             )
             .with_topic(topic),
             _ => self.timeout(&format!("metadata of topic {topic}")),
@@ -367,7 +369,9 @@ impl Cluster {
     /// Takes a new leader from the answer to another request (KIP-951), if its epoch is newer.
     pub fn update_leader(&self, topic: &str, partition: i32, leader: i32, epoch: i32) -> bool {
         let view = self.snapshot();
-        let Some((index, known)) = usize::try_from(partition).ok().zip(view.topic(topic)) else { return false };
+        let Some((index, known)) = usize::try_from(partition).ok().zip(view.topic(topic)) else {
+            return false;
+        };
         let Some(old) = known.partitions.get(index) else { return false };
         if old.leader_epoch.is_some_and(|old| old >= epoch) {
             return false;
@@ -502,7 +506,8 @@ impl Cluster {
         }
         for id in self.0.manager.nodes() {
             match id {
-                NodeId::Broker(broker) | NodeId::Coordinator(broker) if next.brokers.contains_key(&broker) => {}
+                NodeId::Broker(broker) | NodeId::Coordinator(broker)
+                    if next.brokers.contains_key(&broker) => {}
                 _ => self.0.manager.remove_node(id),
             }
         }
@@ -515,7 +520,8 @@ impl Cluster {
             let known = old.topics.get(name);
             let name = known.map_or_else(|| Arc::from(name), |known| Arc::clone(&known.name));
             complete &= topic.error_code.is_ok();
-            let merged = merge_topic(&name, topic, known, epochs_count, self.0.stale_answers.get() > BELIEVE_AFTER);
+            let merged =
+                merge_topic(&name, topic, known, epochs_count, self.0.stale_answers.get() > BELIEVE_AFTER);
             stale |= merged.1;
             complete &= merged.0.partitions.iter().all(|partition| partition.leader.is_some());
             next.topics.insert(name, Arc::new(merged.0));
@@ -591,7 +597,9 @@ fn merge_topic(
         let fresh = partition_of(partition, epochs_count);
         let known = known.and_then(|known| known.partitions.get(index));
         *slot = match known {
-            Some(known) if !believe && known.leader_epoch > fresh.leader_epoch && fresh.leader_epoch.is_some() => {
+            Some(known)
+                if !believe && known.leader_epoch > fresh.leader_epoch && fresh.leader_epoch.is_some() =>
+            {
                 stale = true;
                 known.clone()
             }

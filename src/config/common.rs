@@ -31,16 +31,12 @@ macro_rules! common_options {
             default_api_timeout: Duration = Duration::from_secs(60),
                 "default.api.timeout.ms", "default_api_timeout_ms", 1 => MAX_MS;
 
-            /// How long finding the cluster through the bootstrap servers may take. kafka-python's; Kafka's own
-            /// clients have no such option. Defaults to 30 s.
-            bootstrap_timeout: Duration = Duration::from_secs(30),
-                "bootstrap.timeout.ms", "bootstrap_timeout_ms", 1 => MAX_MS;
-
             /// How long dropping a client that was not closed may block. kavka's own. Defaults to 1 s.
             drop_timeout: Duration = Duration::from_secs(1), "drop.timeout.ms", "drop_timeout_ms", 0 => MAX_MS;
 
             /// A connection unused for this long is closed. Keep it below the brokers' own limit (10 minutes, if
-            /// nobody changed it), or requests meet connections that are about to go. Defaults to 9 minutes.
+            /// nobody changed it), or requests meet connections that are about to go. kafka-python's value for all
+            /// clients: Kafka's own admin client takes 5 minutes. Defaults to 9 minutes.
             connections_max_idle: Duration = Duration::from_secs(540),
                 "connections.max.idle.ms", "connections_max_idle_ms", 1 => MAX_MS;
 
@@ -78,8 +74,8 @@ macro_rules! common_options {
             metadata_max_age: Duration = Duration::from_secs(300),
                 "metadata.max.age.ms", "metadata_max_age_ms", 0 => MAX_MS;
 
-            /// What is done with a host name that has several addresses (KIP-235, KIP-302). Defaults to
-            /// `use_all_dns_ips`.
+            /// What is done with a host name that has several addresses (KIP-302). This version of kavka offers
+            /// `use_all_dns_ips` alone. Defaults to `use_all_dns_ips`.
             client_dns_lookup: DnsLookup = DnsLookup::UseAllDnsIps, "client.dns.lookup", "client_dns_lookup";
 
             /// How brokers are talked to. This version of kavka offers `PLAINTEXT` alone. Defaults to `PLAINTEXT`.
@@ -98,7 +94,7 @@ macro_rules! common_options {
                 "receive.message.max.bytes", "receive_message_max_bytes", 1_000 => i32::MAX as i64;
 
             /// The size of the sockets' receive buffer in bytes; `None` (`-1` in strings) leaves it to the
-            /// system. kafka-python's choice: Kafka's own clients ask for 64 KiB (producer, admin: 32 KiB), which
+            /// system. kafka-python's choice: Kafka's own clients ask for 64 KiB (the producer: 32 KiB), which
             /// switches off the system's tuning. Defaults to none.
             receive_buffer_bytes: Option<usize> = None,
                 "receive.buffer.bytes", "receive_buffer_bytes", 1 => i32::MAX as i64;
@@ -137,53 +133,75 @@ impl CommonConfig {
     pub fn check(&self, faults: &mut Faults) {
         self.check_bounds(faults);
         check_servers(&self.bootstrap_servers, faults);
-        at_least(
+        // A default gives way to an option that was set, see `settle`; two options that were set must agree.
+        if self.is_explicit("default_api_timeout") && self.default_api_timeout < self.request_timeout {
+            faults.push(format!(
+                "default.api.timeout.ms ({}) must be at least request.timeout.ms ({})",
+                show_ms(self.default_api_timeout),
+                show_ms(self.request_timeout)
+            ));
+        }
+        self.check_growth(
             faults,
-            ("default.api.timeout.ms", self.default_api_timeout),
-            ("request.timeout.ms", self.request_timeout),
+            ("reconnect_backoff_max", self.reconnect_backoff_max),
+            ("reconnect_backoff", self.reconnect_backoff),
         );
-        at_least(
+        self.check_growth(
             faults,
-            ("reconnect.backoff.max.ms", self.reconnect_backoff_max),
-            ("reconnect.backoff.ms", self.reconnect_backoff),
+            ("retry_backoff_max", self.retry_backoff_max),
+            ("retry_backoff", self.retry_backoff),
         );
-        at_least(
+        self.check_growth(
             faults,
-            ("retry.backoff.max.ms", self.retry_backoff_max),
-            ("retry.backoff.ms", self.retry_backoff),
-        );
-        at_least(
-            faults,
-            ("socket.connection.setup.timeout.max.ms", self.socket_connection_setup_timeout_max),
-            ("socket.connection.setup.timeout.ms", self.socket_connection_setup_timeout),
+            ("socket_connection_setup_timeout_max", self.socket_connection_setup_timeout_max),
+            ("socket_connection_setup_timeout", self.socket_connection_setup_timeout),
         );
     }
 
-    /// Gives the client its name, and tells of servers that are named twice.
+    /// Reports a limit below the time that has to grow to it, if the program set both.
+    fn check_growth(&self, faults: &mut Faults, limit: (&str, Duration), first: (&str, Duration)) {
+        if limit.1 < first.1 && self.is_explicit(limit.0) && self.is_explicit(first.0) {
+            let property = |name: &str| format!("{}.ms", name.replace('_', "."));
+            faults.push(format!(
+                "{} ({}) must be at least {} ({})",
+                property(limit.0),
+                show_ms(limit.1),
+                property(first.0),
+                show_ms(first.1)
+            ));
+        }
+    }
+
+    /// Lets defaults give way to options that were set, gives the client its name, and tells of servers that are
+    /// named twice.
     pub(super) fn settle(&mut self, client: Client) {
+        self.default_api_timeout = self.default_api_timeout.max(self.request_timeout);
+        let limits_set = [
+            self.is_explicit("reconnect_backoff_max"),
+            self.is_explicit("retry_backoff_max"),
+            self.is_explicit("socket_connection_setup_timeout_max"),
+        ];
+        let pairs = [
+            (&mut self.reconnect_backoff_max, &mut self.reconnect_backoff),
+            (&mut self.retry_backoff_max, &mut self.retry_backoff),
+            (&mut self.socket_connection_setup_timeout_max, &mut self.socket_connection_setup_timeout),
+        ];
+        for ((limit, first), limit_set) in pairs.into_iter().zip(limits_set) {
+            if limit_set {
+                *first = (*first).min(*limit);
+            } else {
+                *limit = (*limit).max(*first);
+            }
+        }
         if self.client_id.is_empty() {
             self.client_id = client.next_id();
         }
-        let distinct = self.servers().len();
-        if distinct < self.bootstrap_servers.len() {
+        if self.servers().len() < self.bootstrap_servers.len() {
             log::warn!(
                 "{}: bootstrap.servers ({}) names a server twice; each is used once",
                 self.client_id,
                 self.bootstrap_servers.join(",")
             );
         }
-    }
-}
-
-/// Reports a time that is shorter than another one that it has to cover.
-fn at_least(faults: &mut Faults, longer: (&str, Duration), shorter: (&str, Duration)) {
-    if longer.1 < shorter.1 {
-        faults.push(format!(
-            "{} ({}) must be at least {} ({})",
-            longer.0,
-            show_ms(longer.1),
-            shorter.0,
-            show_ms(shorter.1)
-        ));
     }
 }

@@ -34,8 +34,7 @@ macro_rules! consumer_options {
             auto_commit_interval: Duration = Duration::from_secs(5),
                 "auto.commit.interval.ms", "auto_commit_interval_ms", 0 => MAX_MS;
 
-            /// Whether records of transactions that are open or were aborted are seen. Kafka-python's and Kafka's
-            /// choice is that they are. Defaults to `read_uncommitted`.
+            /// Whether records of transactions that are open or were aborted are seen. Defaults to `read_uncommitted`.
             isolation_level: IsolationLevel = IsolationLevel::ReadUncommitted, "isolation.level", "isolation_level";
 
             /// Whether the checksums of batches are verified. Defaults to `true`.

@@ -92,6 +92,9 @@ impl ProducerConfig {
                 show_ms(self.common.request_timeout)
             ));
         }
+        if self.compression_gzip_level == 0 {
+            faults.push("compression.gzip.level (0) must be 1 to 9, or -1");
+        }
         if self.enable_idempotence && self.is_explicit("enable_idempotence") {
             for clash in self.idempotence_clashes() {
                 faults.push(format!("enable.idempotence (true) needs {clash}"));

@@ -30,7 +30,8 @@ impl Properties {
     pub fn parse(text: &str) -> Result<Self> {
         let mut properties = Self::default();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let text = text.replace("\r\n", "\n");
+        let mut lines = text.split(['\n', '\r']);
         let mut number = 0;
         while let Some(line) = lines.next() {
             number += 1;
@@ -206,6 +207,10 @@ mod tests {
         ];
         for (text, key, value) in table {
             assert_eq!(pairs(text), [(key.to_owned(), value.to_owned())], "{text:?}");
+        }
+        let two = [("a", "b"), ("c", "d")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        for text in ["a=b\rc=d", "a=b\r\nc=d", "a=b\\\n\nc=d", "a=b\\\n   \nc=d", "a=b\n#x\\\nc=d"] {
+            assert_eq!(pairs(text), two, "{text:?}");
         }
         assert!(pairs("# a=b\n  ! c=d\n\n   \n#x\\\n").is_empty());
     }

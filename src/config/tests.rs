@@ -114,7 +114,6 @@ const COMMON: &[(&str, &str)] = &[
     ("client.id", ""),
     ("request.timeout.ms", "30000"),
     ("default.api.timeout.ms", "60000"),
-    ("bootstrap.timeout.ms", "30000"),
     ("drop.timeout.ms", "1000"),
     ("connections.max.idle.ms", "540000"),
     ("reconnect.backoff.ms", "50"),
@@ -366,7 +365,7 @@ fn strings_are_read_leniently() {
         .set("consumer_timeout_ms", "inf")
         .set("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RoundRobinAssignor, range")
         .set("receive.buffer.bytes", "-1")
-        .set("client_dns_lookup", "resolve-canonical-bootstrap-servers-only")
+        .set("client_dns_lookup", "use-all-dns-ips")
         .set("security_protocol", "plaintext")
         .set("api_version", "0.8.2.1")
         .build()
@@ -377,7 +376,7 @@ fn strings_are_read_leniently() {
     assert_eq!(config.consumer_timeout, None);
     assert_eq!(config.partition_assignment_strategy, [Assignor::RoundRobin, Assignor::Range]);
     assert_eq!(config.common.receive_buffer_bytes, None);
-    assert_eq!(config.common.client_dns_lookup, DnsLookup::ResolveCanonicalBootstrapServersOnly);
+    assert_eq!(config.common.client_dns_lookup, DnsLookup::UseAllDnsIps);
     assert_eq!(config.common.api_version.expect("set").to_string(), "0.8.2");
     for (text, acks, code) in
         [("0", Acks::None, 0), ("1", Acks::Leader, 1), ("-1", Acks::All, -1), ("ALL", Acks::All, -1)]
@@ -487,7 +486,10 @@ fn every_fault_is_in_the_one_error() {
         producer()
             .set("linger.mss", "5")
             .set("batch.size", "many")
-            .properties(&Properties::parse("acks=most\nretry.backoff.ms=5000").expect("valid"))
+            .properties(
+                &Properties::parse("acks=most\nretry.backoff.ms=5000\nretry.backoff.max.ms=4999")
+                    .expect("valid"),
+            )
             .max_block(Duration::MAX)
             .bootstrap_servers("a:0")
             .build(),
@@ -497,7 +499,7 @@ fn every_fault_is_in_the_one_error() {
         "did you mean linger.ms?",
         "batch.size (\"many\")",
         "acks (\"most\")",
-        "retry.backoff.max.ms (1000) must be at least retry.backoff.ms (5000)",
+        "retry.backoff.max.ms (4999) must be at least retry.backoff.ms (5000)",
         "max.block.ms (9223372036854775807) must be 0 to 2147483647",
         "bootstrap.servers (\"a:0\") has the port \"0\"",
     ] {
@@ -532,11 +534,16 @@ fn times_that_contradict_each_other_are_refused() {
             "default.api.timeout.ms (29999) must be at least request.timeout.ms (30000)",
         ),
         (
-            refusal(producer().reconnect_backoff_max(ms(49)).build()),
+            refusal(producer().reconnect_backoff(ms(50)).reconnect_backoff_max(ms(49)).build()),
             "reconnect.backoff.max.ms (49) must be at least reconnect.backoff.ms (50)",
         ),
         (
-            refusal(producer().socket_connection_setup_timeout(ms(30_001)).build()),
+            refusal(
+                producer()
+                    .socket_connection_setup_timeout(ms(30_001))
+                    .set("socket_connection_setup_timeout_max_ms", "30000")
+                    .build(),
+            ),
             "socket.connection.setup.timeout.max.ms (30000) must be at least \
              socket.connection.setup.timeout.ms (30001)",
         ),
@@ -544,8 +551,23 @@ fn times_that_contradict_each_other_are_refused() {
     for (text, expected) in cases {
         assert_eq!(text, expected);
     }
+    let text = refusal(producer().compression_gzip_level(0).build());
+    assert_eq!(text, "compression.gzip.level (0) must be 1 to 9, or -1");
     producer().delivery_timeout(ms(30_005)).linger(ms(5)).build().expect("exactly enough");
     consumer().session_timeout(ms(9_000)).build().expect("exactly a third");
+}
+
+#[test]
+fn times_left_at_their_default_give_way() {
+    let ms = Duration::from_millis;
+    let common = |builder: AdminBuilder| builder.build().expect("the default gives way").common;
+    let config = common(AdminBuilder::default().request_timeout(ms(90_000)));
+    assert_eq!(config.default_api_timeout, ms(90_000));
+    let config = common(AdminBuilder::default().retry_backoff(ms(5_000)).reconnect_backoff_max(ms(10)));
+    assert_eq!((config.retry_backoff, config.retry_backoff_max), (ms(5_000), ms(5_000)));
+    assert_eq!((config.reconnect_backoff, config.reconnect_backoff_max), (ms(10), ms(10)));
+    let config = common(AdminBuilder::default().set("socket.connection.setup.timeout.ms", "40000"));
+    assert_eq!(config.socket_connection_setup_timeout_max, ms(40_000));
 }
 
 #[test]
@@ -605,9 +627,9 @@ fn bootstrap_servers_are_hosts_and_ports() {
         ("[fe80::1%eth0]:1", "[fe80::1%eth0]:1"),
     ];
     for (text, shown) in table {
-        let server: BootstrapServer = text.parse().unwrap_or_else(|error| panic!("{error}"));
+        let server: Address = text.parse().unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(server.to_string(), shown);
-        assert_eq!(shown.parse::<BootstrapServer>().expect("its own text"), server);
+        assert_eq!(shown.parse::<Address>().expect("its own text"), server);
     }
     let table = [
         ("", "has no host name"),
@@ -624,7 +646,7 @@ fn bootstrap_servers_are_hosts_and_ports() {
         ("PLAINTEXT://a:9092", "is a URL"),
     ];
     for (text, fault) in table {
-        let error = text.parse::<BootstrapServer>().expect_err(text).to_string();
+        let error = text.parse::<Address>().expect_err(text).to_string();
         assert!(
             error.starts_with(&format!("bootstrap.servers (\"{text}\") ")) && error.contains(fault),
             "{error}"

@@ -156,7 +156,9 @@ impl<S: 'static> Remote<S> {
         if on_io_thread() {
             return Err(Error::new(
                 ErrorKind::IllegalState,
-                format!("{what} would block the IO thread: do not call it from a callback, hand it to another thread"),
+                format!(
+                    "{what} would block the IO thread: do not call it from a callback, hand it to another thread"
+                ),
             ));
         }
         let reply = self.ask(f);

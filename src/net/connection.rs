@@ -262,7 +262,8 @@ impl Connection {
         self.0.transport.close();
         let in_flight = std::mem::take(&mut *self.0.in_flight.borrow_mut());
         for request in in_flight {
-            let error = self.at_node(error.clone()).context(format_args!("{} had no answer", request.api.name()));
+            let error =
+                self.at_node(error.clone()).context(format_args!("{} had no answer", request.api.name()));
             // The asker may have gone.
             let _ = request.reply.send(Err(error));
         }
@@ -299,7 +300,8 @@ impl Connection {
                 version = range.map_or(0, |range| range.max.clamp(0, version - 1));
                 continue;
             }
-            let (_, response): (_, ApiVersionsResponse) = decode_response::<ApiVersionsRequest>(body, version)?;
+            let (_, response): (_, ApiVersionsResponse) =
+                decode_response::<ApiVersionsRequest>(body, version)?;
             if !response.error_code.is_ok() {
                 return Err(self.at_node(Error::from_code(response.error_code, "ApiVersions")));
             }
@@ -311,7 +313,9 @@ impl Connection {
     async fn serve(self, reader: FrameReader, limit: usize) {
         let writing = async {
             let error = self.0.transport.drive_writes().await;
-            Some(Error::new(ErrorKind::Connection, "the connection was lost while writing").with_source(error))
+            Some(
+                Error::new(ErrorKind::Connection, "the connection was lost while writing").with_source(error),
+            )
         };
         let reading = async { Some(self.read_answers(reader, limit).await) };
         let watching = async { Some(self.watch().await) };
@@ -320,6 +324,9 @@ impl Connection {
             None
         };
         let Some(error) = race(race(reading, writing), race(watching, closing)).await else { return };
+        if !self.is_open() {
+            return;
+        }
         let level = if error.kind() == ErrorKind::Connection { log::Level::Info } else { log::Level::Warn };
         log::log!(level, "{} ({}): {error}", self.0.node, self.0.transport.describe());
         self.close(error);

@@ -118,7 +118,8 @@ impl TcpConnector {
                 None => {}
             }
         }
-        let error = Error::new(ErrorKind::Connection, format!("connecting to {address}: {}", failures.join("; ")));
+        let error =
+            Error::new(ErrorKind::Connection, format!("connecting to {address}: {}", failures.join("; ")));
         Err(match last {
             // The text has it already; the source is for programs that ask for the system's error.
             Some(cause) if failures.len() == 1 => {

@@ -187,7 +187,9 @@ impl Transport {
     fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut queue = self.queue.borrow_mut();
         let mut stream = self.stream.borrow_mut();
-        let Some(stream) = stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let Some(stream) = stream.as_mut() else {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        };
         while !queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let used = slices.len().min(queue.len());
@@ -324,7 +326,9 @@ impl FrameReader {
         match transport.read(buf).await {
             Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
             Ok(count) => Ok(count),
-            Err(error) => Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error))
+            }
         }
     }
 
@@ -343,7 +347,9 @@ impl FrameReader {
 
 fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
     let text = match prefix {
-        [0x15, 0x03, ..] => "the peer answered with a TLS alert: this port speaks TLS, set security.protocol=SSL".to_owned(),
+        [0x15, 0x03, ..] => {
+            "the peer answered with a TLS alert: this port speaks TLS, set security.protocol=SSL".to_owned()
+        }
         [0x16, 0x03, ..] => "the peer speaks TLS, set security.protocol=SSL".to_owned(),
         b"HTTP" => "the peer is an HTTP server, not a Kafka broker".to_owned(),
         b"SSH-" => "the peer is an SSH server, not a Kafka broker".to_owned(),

@@ -57,7 +57,10 @@ impl ApiVersions {
     pub fn pick<R: Request>(&self, cap: i16) -> Result<i16> {
         let ours = R::VERSIONS;
         let Some(theirs) = self.get(R::API_KEY) else {
-            let text = format!("the broker has no {} API: it is too old, or a service without it", R::API_KEY.name());
+            let text = format!(
+                "the broker has no {} API: it is too old, or a service without it",
+                R::API_KEY.name()
+            );
             return Err(Error::new(ErrorKind::UnsupportedVersion, text));
         };
         let version = ours.max.min(theirs.max).min(cap);

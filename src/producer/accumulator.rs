@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -20,15 +20,16 @@ use super::memory::{Memory, Permit, Refusal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
-use crate::record::{BatchBuilder, Compression, Header, SealedBatch};
-use crate::types::TopicPartition;
+use crate::record::{self, BATCH_OVERHEAD, BatchBuilder, Compression, SealedBatch};
+use crate::types::{Header, TopicPartition};
 
 /// All queues of one producer.
 pub(super) struct Accumulator {
     clock: Clock,
     batch_size: usize,
     compression: Compression,
-    magic: i8,
+    /// The version of the record format: 2, or less for brokers before 0.11.
+    magic: AtomicI8,
     memory: Memory,
     topics: ArcSwap<HashMap<Arc<str>, Arc<TopicQueues>, RandomState>>,
     /// Queues that got something to send, each at most once; read by the sender.
@@ -37,7 +38,7 @@ pub(super) struct Accumulator {
     sender: Wakeup,
     /// Batches whose outcome is open, by number.
     incomplete: Mutex<HashMap<u64, Arc<BatchHandle>, RandomState>>,
-    next_batch: std::sync::atomic::AtomicU64,
+    next_batch: AtomicU64,
     /// While somebody flushes, no batch lingers.
     flushing: AtomicUsize,
 }
@@ -93,9 +94,22 @@ pub(super) struct RawRecord<'a> {
     pub(super) timestamp: i64,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    pub(super) headers: &'a [Header<'a>],
-    /// An upper bound of its encoded size, for the memory of a record above the batch size.
-    pub(super) size: usize,
+    pub(super) headers: &'a [Header],
+}
+
+impl<'a> RawRecord<'a> {
+    /// The headers as they are encoded.
+    #[inline]
+    pub(super) fn record_headers(
+        &self,
+    ) -> impl ExactSizeIterator<Item = record::Header<'a>> + Clone + use<'a> {
+        self.headers.iter().map(|header| record::Header { key: &header.key, value: header.value.as_deref() })
+    }
+
+    #[inline]
+    fn append_to(&self, builder: &mut BatchBuilder) -> Option<u32> {
+        builder.try_append_iter(self.timestamp, self.key, self.value, self.record_headers())
+    }
 }
 
 /// What the sender finds when it looks at a queue.
@@ -106,6 +120,8 @@ pub(super) enum Look {
     Lingers(Instant),
     /// A batch is being sealed; the sealing thread wakes the sender.
     Sealing,
+    /// The open batch was taken. The next one wakes the sender when it is opened.
+    Taken,
 }
 
 impl Accumulator {
@@ -121,14 +137,14 @@ impl Accumulator {
             clock,
             batch_size,
             compression,
-            magic: 2,
+            magic: AtomicI8::new(2),
             memory,
             topics: ArcSwap::default(),
             active,
             activated,
             sender,
             incomplete: Mutex::default(),
-            next_batch: std::sync::atomic::AtomicU64::new(0),
+            next_batch: AtomicU64::new(0),
             flushing: AtomicUsize::new(0),
         }
     }
@@ -154,15 +170,14 @@ impl Accumulator {
             if known.is_some_and(|known| known.partitions.len() >= count) {
                 return Arc::clone(topics);
             }
-            let partitions = (0..count).map(|partition| {
-                match known.and_then(|known| known.partitions.get(partition)) {
+            let partitions =
+                (0..count).map(|partition| match known.and_then(|known| known.partitions.get(partition)) {
                     Some(queue) => Arc::clone(queue),
                     None => Arc::new(PartitionQueue {
                         topic_partition: TopicPartition::new(Arc::clone(name), partition as i32),
                         state: Mutex::default(),
                     }),
-                }
-            });
+                });
             let queues = TopicQueues {
                 name: Arc::clone(name),
                 partitions: partitions.collect(),
@@ -176,10 +191,14 @@ impl Accumulator {
 
     /// Appends a record to the open batch of its partition. `None` when there is none, or no room in it.
     #[inline]
-    pub(super) fn append(&self, queue: &PartitionQueue, record: &RawRecord<'_>) -> Option<(Arc<BatchHandle>, u32)> {
+    pub(super) fn append(
+        &self,
+        queue: &PartitionQueue,
+        record: &RawRecord<'_>,
+    ) -> Option<(Arc<BatchHandle>, u32)> {
         let mut state = queue.state.lock();
         let open = state.open.as_mut()?;
-        let index = open.builder.try_append(record.timestamp, record.key, record.value, record.headers)?;
+        let index = record.append_to(&mut open.builder)?;
         Some((Arc::clone(&open.handle), index))
     }
 
@@ -190,14 +209,12 @@ impl Accumulator {
         record: &RawRecord<'_>,
         deadline: Instant,
     ) -> Result<(Arc<BatchHandle>, u32)> {
-        let capacity = self.batch_size.max(record.size);
+        let capacity = self.batch_size.max(record.size() + BATCH_OVERHEAD).min(self.memory.total());
         let mut permit = None;
         loop {
             let mut state = queue.state.lock();
             if let Some(open) = state.open.as_mut() {
-                if let Some(index) =
-                    open.builder.try_append(record.timestamp, record.key, record.value, record.headers)
-                {
+                if let Some(index) = record.append_to(&mut open.builder) {
                     return Ok((Arc::clone(&open.handle), index));
                 }
                 let (number, full) = self.take_open(&mut state)?;
@@ -224,9 +241,9 @@ impl Accumulator {
     ) -> Result<(Arc<BatchHandle>, u32)> {
         let number = self.next_batch.fetch_add(1, Ordering::Relaxed);
         let mut builder = BatchBuilder::new(self.memory.buffer(capacity), capacity);
-        let index = builder
-            .try_append(record.timestamp, record.key, record.value, record.headers)
-            .ok_or_else(|| Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows"))?;
+        let index = record.append_to(&mut builder).ok_or_else(|| {
+            Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows")
+        })?;
         let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone()));
         self.incomplete.lock().insert(number, Arc::clone(&handle));
         let opened = self.clock.now();
@@ -270,9 +287,10 @@ impl Accumulator {
     /// Compresses and sums a batch and puts it into its place.
     fn seal(&self, queue: &PartitionQueue, number: u64, open: OpenBatch) {
         let OpenBatch { builder, opened, handle, permit, .. } = open;
-        let sealed = builder.seal(&self.compression, self.magic);
+        let sealed = builder.seal(&self.compression, self.magic.load(Ordering::Relaxed));
         let mut state = queue.state.lock();
-        let place = state.closed.iter().position(|slot| matches!(slot, Slot::Sealing(other) if *other == number));
+        let place =
+            state.closed.iter().position(|slot| matches!(slot, Slot::Sealing(other) if *other == number));
         match (place, sealed) {
             (Some(place), Ok(sealed)) => {
                 let ready = ReadyBatch { number, sealed, opened, handle, permit };
@@ -286,7 +304,8 @@ impl Accumulator {
                     state.closed.remove(place);
                 }
                 drop(state);
-                let error = sealed.err().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the producer was closed"));
+                let error =
+                    sealed.err().unwrap_or_else(|| Error::new(ErrorKind::Closed, "the producer was closed"));
                 self.complete(number, &handle, Outcome::Failed(error));
             }
         }
@@ -311,6 +330,35 @@ impl Accumulator {
         }
     }
 
+    /// When the oldest batch of a queue that the sender has not taken was opened.
+    pub(super) fn oldest(&self, queue: &PartitionQueue) -> Option<Instant> {
+        let state = queue.state.lock();
+        let closed = state.closed.iter().find_map(|slot| match slot {
+            Slot::Ready(batch) => Some(batch.opened),
+            Slot::Sealing(_) => None,
+        });
+        closed.or_else(|| state.open.as_ref().map(|open| open.opened))
+    }
+
+    /// Closes the open batch of a queue because a record found no room in it.
+    pub(super) fn close_full(&self, queue: &PartitionQueue) {
+        let mut state = queue.state.lock();
+        if let Ok((number, open)) = self.take_open(&mut state) {
+            drop(state);
+            self.seal(queue, number, open);
+        }
+    }
+
+    /// Sets the version of the record format, once the brokers are known.
+    pub(super) fn set_magic(&self, magic: i8) {
+        self.magic.store(magic, Ordering::Relaxed);
+    }
+
+    /// How batches are compressed.
+    pub(super) fn compression(&self) -> &Compression {
+        &self.compression
+    }
+
     /// Queues that became active since the last call.
     pub(super) fn take_activated(&self) -> impl Iterator<Item = Arc<PartitionQueue>> + '_ {
         self.activated.try_iter()
@@ -324,32 +372,26 @@ impl Accumulator {
         now: Instant,
         ready: &mut VecDeque<Box<ReadyBatch>>,
     ) -> Look {
-        loop {
-            let mut state = queue.state.lock();
-            while let Some(Slot::Ready(_)) = state.closed.front() {
-                if let Some(Slot::Ready(batch)) = state.closed.pop_front() {
-                    ready.push_back(batch);
-                }
-            }
-            if !state.closed.is_empty() {
-                return Look::Sealing;
-            }
-            let Some(open) = &state.open else {
-                state.is_active = false;
-                return Look::Empty;
-            };
-            let due = open.opened + linger;
-            if due > now && self.flushing.load(Ordering::Acquire) == 0 {
-                return Look::Lingers(due);
-            }
-            match self.take_open(&mut state) {
-                Ok((number, open)) => {
-                    drop(state);
-                    self.seal(queue, number, open);
-                }
-                Err(_) => return Look::Empty,
-            }
+        let mut state = queue.state.lock();
+        take_sealed(&mut state, ready);
+        if !state.closed.is_empty() {
+            return Look::Sealing;
         }
+        let Some(open) = &state.open else {
+            state.is_active = false;
+            return Look::Empty;
+        };
+        let due = open.opened + linger;
+        // With full batches at hand the open one may fill on: a moment later there is more in it.
+        if !ready.is_empty() || (due > now && self.flushing.load(Ordering::Acquire) == 0) {
+            return Look::Lingers(due);
+        }
+        if let Ok((number, open)) = self.take_open(&mut state) {
+            drop(state);
+            self.seal(queue, number, open);
+            take_sealed(&mut queue.state.lock(), ready);
+        }
+        Look::Taken
     }
 
     /// Records the outcome of a batch and wakes whoever waits for it.
@@ -370,11 +412,6 @@ impl Accumulator {
         self.incomplete.lock().values().cloned().collect()
     }
 
-    /// How many batches have no outcome yet.
-    pub(super) fn incomplete_count(&self) -> usize {
-        self.incomplete.lock().len()
-    }
-
     /// Sends open batches without lingering until the returned guard is dropped.
     pub(super) fn flush(&self) -> Flushing<'_> {
         self.flushing.fetch_add(1, Ordering::AcqRel);
@@ -391,6 +428,15 @@ impl Accumulator {
             handle.complete(Outcome::Failed(error.clone()));
         }
         count
+    }
+}
+
+/// Moves the sealed batches at the head of a queue to `ready`.
+fn take_sealed(state: &mut QueueState, ready: &mut VecDeque<Box<ReadyBatch>>) {
+    while let Some(Slot::Ready(_)) = state.closed.front() {
+        if let Some(Slot::Ready(batch)) = state.closed.pop_front() {
+            ready.push_back(batch);
+        }
     }
 }
 

@@ -230,7 +230,6 @@ impl fmt::Debug for FutureRecordMetadata {
 }
 
 /// What became of a batch.
-#[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Written {
         base_offset: Option<i64>,

@@ -119,7 +119,9 @@ impl Memory {
     /// A buffer for a batch of at most `capacity` bytes.
     pub(super) fn buffer(&self, capacity: usize) -> Vec<u8> {
         let recycled = self.0.state.lock().buffers.pop();
-        recycled.filter(|buffer| buffer.capacity() >= capacity).unwrap_or_else(|| Vec::with_capacity(capacity))
+        recycled
+            .filter(|buffer| buffer.capacity() >= capacity)
+            .unwrap_or_else(|| Vec::with_capacity(capacity))
     }
 
     /// Keeps a buffer for later, if it has the usual size.
@@ -208,7 +210,8 @@ mod tests {
         let waiters: Vec<_> = [8, 1]
             .into_iter()
             .map(|bytes| {
-                let (memory, order, waiting) = (memory.clone(), Arc::clone(&order), memory.0.state.lock().waiting.len());
+                let (memory, order, waiting) =
+                    (memory.clone(), Arc::clone(&order), memory.0.state.lock().waiting.len());
                 let thread = thread::spawn({
                     let memory = memory.clone();
                     move || {

@@ -11,14 +11,12 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
+use std::time::Instant;
 
 use super::accumulator::{Accumulator, Look, PartitionQueue, ReadyBatch};
-use super::batch::{Batch, next_sequence};
-use super::handle::Outcome;
-use super::identity::Identity;
+use super::batch::{Batch, sequence_after};
+use super::handle::{BatchHandle, Outcome};
+use super::identity::{Identities, Identity, ProducerId};
 use crate::cluster::Cluster;
 use crate::config::{Acks, ProducerConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -27,11 +25,10 @@ use crate::net::backoff::Backoff;
 use crate::net::connection::Connection;
 use crate::net::event_loop::Net;
 use crate::net::manager::NodeId;
-use crate::protocol::messages::produce::{
-    PartitionProduceData, PartitionProduceResponse, TopicProduceData,
-};
+use crate::protocol::messages::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};
-use crate::protocol::{Request, Uuid};
+use crate::protocol::{ApiKey, Uuid};
+use crate::record::ProducerState;
 use crate::types::{Node, TopicPartition};
 
 /// Sends batches; lives on the IO thread.
@@ -39,7 +36,7 @@ pub(super) struct Sender {
     cluster: Cluster,
     accumulator: Arc<Accumulator>,
     config: ProducerConfig,
-    identity: Identity,
+    identities: Identities,
     state: RefCell<State>,
 }
 
@@ -71,28 +68,35 @@ struct Partition {
     /// Something came back: one batch at a time until one has succeeded.
     recovering: bool,
     not_before: Option<Instant>,
-    /// Of the partition's batches so far; both start anew when sequences were burnt.
-    epoch: i16,
-    producer_id: i64,
-    next_sequence: i32,
+    /// What the next batch is numbered with.
+    numbering: Option<Numbering>,
     sequences_burnt: bool,
     last_error: Option<Error>,
+}
+
+/// The brokers keep producer state for each partition, so each partition can have an epoch of its own.
+#[derive(Clone, Copy)]
+struct Numbering {
+    producer: ProducerId,
+    epoch: i16,
+    next_sequence: i32,
 }
 
 /// What the partition remembers of a batch that is out with a request.
 struct InFlight {
     number: u64,
+    place: (u64, u32),
+    attempts: u32,
     opened: Instant,
-    handle: Arc<super::handle::BatchHandle>,
+    handle: Arc<BatchHandle>,
 }
 
 impl Sender {
     /// Starts the task.
     pub(super) fn start(cluster: Cluster, accumulator: Arc<Accumulator>, config: ProducerConfig) -> Rc<Self> {
-        let identity = Identity::new(&config, accumulator.sender().clone());
+        let identities = Identities::new(&config, accumulator.sender().clone());
         cluster.add_listener(accumulator.sender().clone());
-        let sender =
-            Rc::new(Self { cluster, accumulator, config, identity, state: RefCell::new(State::default()) });
+        let sender = Rc::new(Self { cluster, accumulator, config, identities, state: RefCell::default() });
         sender.net().spawn(Rc::clone(&sender).run());
         sender
     }
@@ -100,6 +104,21 @@ impl Sender {
     /// The cluster.
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Learns from the connections there are which record format the brokers take.
+    pub(super) fn learn_format(&self) {
+        let manager = self.cluster.manager();
+        let connected = manager.nodes().into_iter().find_map(|node| manager.connected(node));
+        let Some(produce) = connected.and_then(|connection| connection.versions().get(ApiKey::PRODUCE))
+        else {
+            return;
+        };
+        self.accumulator.set_magic(match produce.max {
+            ..2 => 0,
+            2 => 1,
+            _ => 2,
+        });
     }
 
     fn net(&self) -> &Net {
@@ -162,14 +181,15 @@ impl Sender {
     ) {
         let mut look_again = |at: Instant| *next = Some(next.map_or(at, |other| other.min(at)));
         self.expire(tp, partition, nodes, now);
-        if let Some(oldest) = partition.oldest() {
+        let oldest = partition.oldest().or_else(|| self.accumulator.oldest(&partition.queue));
+        if let Some(oldest) = oldest {
             look_again(oldest + self.config.delivery_timeout);
         }
         if let Some(at) = partition.not_before.filter(|at| *at > now) {
             look_again(at);
             return;
         }
-        if !partition.may_send(self.identity.is_ordered_one_by_one()) {
+        if !partition.may_send(self.identities.is_one_by_one()) {
             return;
         }
         let Some((leader, _)) = self.cluster.leader(tp.topic(), tp.partition()) else {
@@ -197,33 +217,35 @@ impl Sender {
         if partition.retry.is_empty() && partition.ready.is_empty() {
             match self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready) {
                 Look::Lingers(until) => look_again(until),
-                Look::Sealing => {}
+                Look::Sealing | Look::Taken => {}
                 Look::Empty => partition.is_active = !partition.is_idle(),
             }
         }
         if partition.retry.is_empty() && partition.ready.is_empty() {
             return;
         }
-        match self.identity.get(&self.cluster) {
-            Ok(Some(identity)) => partition.take_identity(identity.0, identity.1),
-            Ok(None) => {}
+        match self.identities.get(&self.cluster) {
+            Identity::None => partition.numbering = None,
             // The wake-up comes with the id.
-            Err(None) => return,
-            Err(Some(error)) => {
+            Identity::Pending => return,
+            Identity::Known(id) => {
+                if !partition.number_with(id) {
+                    self.identities.renew(id);
+                    return;
+                }
+            }
+            Identity::Refused(error) => {
                 self.fail_all(partition, &error);
                 return;
             }
         }
         let out = outgoing.entry(leader).or_insert_with(|| Outgoing::new(connection, slots));
         self.take_batches(partition, out);
-        if partition.oldest().is_some() && out.has_room() && !partition.ready.is_empty() {
-            look_again(now);
-        }
     }
 
     /// Moves what the requests to the node have room for.
     fn take_batches(&self, partition: &mut Partition, out: &mut Outgoing) {
-        let one_by_one = partition.recovering || self.identity.is_ordered_one_by_one();
+        let one_by_one = partition.recovering || self.identities.is_one_by_one();
         // One batch of a partition a request, so the next goes into the next request.
         let mut request = 0;
         loop {
@@ -232,16 +254,23 @@ impl Sender {
                 (None, Some(batch)) => batch.sealed.len(),
                 (None, None) => return,
             };
-            let Some(place) = out.place(request, size, self.config.max_request_size) else { return };
-            let batch = match partition.retry.pop_front() {
+            let limit = self.config.max_request_size.max(self.config.batch_size);
+            let Some(place) = out.place(request, size, limit) else { return };
+            let mut batch = match partition.retry.pop_front() {
                 Some(batch) => batch,
                 None => match partition.ready.pop_front() {
-                    Some(ready) => Batch::stamp(*ready, partition.next_stamp()),
+                    Some(ready) => {
+                        let stamp = partition.next_stamp(ready.sealed.record_count());
+                        Batch::stamp(*ready, stamp)
+                    }
                     None => return,
                 },
             };
+            batch.attempts += 1;
             partition.in_flight.push_back(InFlight {
                 number: batch.number,
+                place: batch.place,
+                attempts: batch.attempts,
                 opened: batch.opened,
                 handle: Arc::clone(&batch.handle),
             });
@@ -256,7 +285,7 @@ impl Sender {
     fn send_all(self: &Rc<Self>, node: i32, outgoing: Outgoing) {
         for batches in outgoing.requests.into_iter().filter(|batches| !batches.is_empty()) {
             self.state.borrow_mut().nodes.entry(node).or_default().in_flight += 1;
-            let result = self.start(&outgoing.connection, &batches);
+            let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();
             self.net().spawn(async move {
@@ -273,14 +302,17 @@ impl Sender {
     }
 
     /// Writes one request.
-    fn start(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
+    fn write(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
         let view = self.cluster.snapshot();
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut ids_known = true;
         for batch in batches {
             let tp = batch.handle.topic_partition();
-            let data =
-                PartitionProduceData { index: tp.partition(), records: Some(batch.bytes.clone()), ..Default::default() };
+            let data = PartitionProduceData {
+                index: tp.partition(),
+                records: Some(batch.bytes.clone()),
+                ..Default::default()
+            };
             match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
                 Some(topic) => topic.partition_data.push(data),
                 None => {
@@ -291,7 +323,8 @@ impl Sender {
                 }
             }
         }
-        let version = connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
+        let version =
+            connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
         let timeout = self.config.common.request_timeout;
         let request = ProduceRequest {
             transactional_id: None,
@@ -339,16 +372,12 @@ impl Sender {
         for batch in batches {
             let tp = batch.handle.topic_partition().clone();
             let Some(partition) = state.partitions.get_mut(&tp) else { continue };
-            partition.in_flight.retain(|other| other.number != batch.number);
-            if batch.handle.is_done() {
-                // Expired while it was out. What became of it is unknown unless this very answer says so.
-                partition.sequences_burnt |= batch.stamp.is_some();
-                self.recycle(batch);
-                continue;
-            }
+            partition.in_flight.retain(|other| other.place != batch.place);
             let verdict = match (&result, answer) {
                 (Err(error), _) => Verdict::of_lost_request(error),
-                (Ok(_), None) => Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None }),
+                (Ok(_), None) => {
+                    Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None })
+                }
                 (Ok(_), Some(answer)) => {
                     let id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
                     match find(answer, &tp, id) {
@@ -360,6 +389,15 @@ impl Sender {
                     }
                 }
             };
+            if batch.handle.is_done() {
+                // Expired while it was out: what the answer says decides about its sequences only.
+                if !matches!(verdict, Verdict::Written(_)) {
+                    partition.sequences_burnt |= batch.stamp.is_some();
+                    partition.recovering = true;
+                }
+                self.recycle(batch);
+                continue;
+            }
             self.carry_out(partition, batch, verdict, &mut completed);
         }
         if let Some(answer) = answer {
@@ -401,7 +439,12 @@ impl Sender {
         if code.refreshes_metadata() {
             let leader = &response.current_leader;
             let hinted = leader.leader_id >= 0
-                && self.cluster.update_leader(tp.topic(), tp.partition(), leader.leader_id, leader.leader_epoch);
+                && self.cluster.update_leader(
+                    tp.topic(),
+                    tp.partition(),
+                    leader.leader_id,
+                    leader.leader_epoch,
+                );
             if !hinted {
                 self.cluster.request_update();
             }
@@ -414,7 +457,9 @@ impl Sender {
             error = error.context(format_args!("the broker says {text:?}"));
         }
         match code {
-            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => Verdict::Split,
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => {
+                Verdict::Split
+            }
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
             | ErrorCode::UNKNOWN_PRODUCER_ID
             | ErrorCode::INVALID_PRODUCER_EPOCH
@@ -423,8 +468,8 @@ impl Sender {
             {
                 // With an earlier batch on its way back this is the consequence of that one's failure. Else the
                 // broker lost the partition's producer state: nothing of this batch is in the log.
-                let earlier = partition.in_flight.iter().any(|other| other.number < batch.number)
-                    || partition.retry.iter().any(|other| other.number < batch.number);
+                let earlier = partition.in_flight.iter().any(|other| other.place < batch.place)
+                    || partition.retry.iter().any(|other| other.place < batch.place);
                 if earlier { Verdict::Retry(error) } else { Verdict::Renumber(error) }
             }
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
@@ -435,7 +480,13 @@ impl Sender {
         }
     }
 
-    fn carry_out(&self, partition: &mut Partition, mut batch: Batch, verdict: Verdict, completed: &mut Completed) {
+    fn carry_out(
+        &self,
+        partition: &mut Partition,
+        mut batch: Batch,
+        verdict: Verdict,
+        completed: &mut Completed,
+    ) {
         match verdict {
             Verdict::Written(outcome) => {
                 partition.recovering = false;
@@ -444,9 +495,7 @@ impl Sender {
                 completed.push((batch.number, Arc::clone(&batch.handle), outcome));
                 self.recycle(batch);
             }
-            Verdict::Retry(error) | Verdict::Renumber(error)
-                if batch.attempts > self.config.retries =>
-            {
+            Verdict::Retry(error) | Verdict::Renumber(error) if batch.attempts > self.config.retries => {
                 self.give_up(partition, batch, error, completed);
             }
             Verdict::Fail(error) => self.give_up(partition, batch, error, completed),
@@ -459,22 +508,20 @@ impl Sender {
                 partition.sequences_burnt = true;
                 self.send_again(partition, batch, error);
             }
-            Verdict::Split => match batch.split() {
+            Verdict::Split => match batch.split(self.accumulator.compression()) {
                 Ok(parts) => {
-                    log::debug!("{}: batch was too large and goes on in parts", partition.queue.topic_partition);
-                    let (number, handle) = (batch.number, Arc::clone(&batch.handle));
-                    let parts = parts.into_iter().enumerate();
+                    log::debug!(
+                        "{}: a batch was too large and goes on in parts",
+                        partition.queue.topic_partition
+                    );
                     let mut places = Vec::new();
-                    for (place, (first, mut part)) in parts {
-                        // The parts keep the place of the whole in the partition's order.
-                        self.accumulator.register_part(number, place, &part.handle);
-                        part.number = number;
-                        part.part = batch.part * 2 + place as u32;
-                        places.push((first, Arc::clone(&part.handle)));
+                    for mut part in parts {
+                        part.number = self.accumulator.register_part(&part.handle);
+                        places.push((part.place.1 - batch.place.1, Arc::clone(&part.handle)));
                         partition.requeue(part);
                     }
                     partition.recovering = true;
-                    completed.push((number, handle, Outcome::Split(places)));
+                    completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Split(places)));
                 }
                 Err(error) => self.give_up(partition, batch, error, completed),
             },
@@ -517,18 +564,23 @@ impl Sender {
     ) {
         let timeout = self.config.delivery_timeout;
         let due = |opened: Instant| opened + timeout <= now;
-        // Batches that nobody could take lie in the accumulator still.
-        if partition.may_expire_queued(due) {
+        if partition.ready.is_empty() && self.accumulator.oldest(&partition.queue).is_some_and(due) {
+            // Batches that no leader could take are still in the accumulator.
             self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready);
         }
-        let late = |maybe_written: bool, attempts: u32, waited: &str| {
-            let leader = self.cluster.leader(tp.topic(), tp.partition()).map(|(node, _)| node);
-            let cause = partition.last_error.as_ref().or_else(|| nodes.get(&leader?)?.last_error.as_ref());
-            let cause = match (cause, leader) {
+        if !partition.oldest().is_some_and(due) {
+            return;
+        }
+        let leader = self.cluster.leader(tp.topic(), tp.partition()).map(|(node, _)| node);
+        let at_node = leader.and_then(|leader| nodes.get(&leader)?.last_error.clone());
+        let cause =
+            match (partition.last_error.clone().or(at_node).or_else(|| self.identities.last_error()), leader)
+            {
                 (Some(error), _) => format!("; last error: {error}"),
                 (None, None) => "; the partition has no leader".to_owned(),
                 (None, Some(_)) => String::new(),
             };
+        let late = |maybe_written: bool, attempts: u32, waited: &str| {
             let text = format!("not delivered within {timeout:?}: {waited} after {attempts} attempts{cause}");
             Outcome::Failed(
                 Error::new(ErrorKind::Timeout, text)
@@ -539,7 +591,7 @@ impl Sender {
         };
         let mut expired = Vec::new();
         for batch in partition.in_flight.iter().filter(|batch| due(batch.opened) && !batch.handle.is_done()) {
-            expired.push((batch.number, Arc::clone(&batch.handle), late(true, 1, "no answer")));
+            expired.push((batch.number, Arc::clone(&batch.handle), late(true, batch.attempts, "no answer")));
         }
         let mut gone = Vec::new();
         while partition.retry.front().is_some_and(|batch| due(batch.opened)) {
@@ -548,11 +600,9 @@ impl Sender {
             expired.push((batch.number, Arc::clone(&batch.handle), outcome));
             gone.push(batch);
         }
-        if partition.retry.is_empty() {
-            while partition.ready.front().is_some_and(|batch| due(batch.opened)) {
-                let Some(batch) = partition.ready.pop_front() else { break };
-                expired.push((batch.number, Arc::clone(&batch.handle), late(false, 0, "waiting to be sent")));
-            }
+        while partition.retry.is_empty() && partition.ready.front().is_some_and(|batch| due(batch.opened)) {
+            let Some(batch) = partition.ready.pop_front() else { break };
+            expired.push((batch.number, Arc::clone(&batch.handle), late(false, 0, "waiting to be sent")));
         }
         if expired.is_empty() {
             return;
@@ -591,7 +641,7 @@ impl Sender {
     }
 }
 
-type Completed = Vec<(u64, Arc<super::handle::BatchHandle>, Outcome)>;
+type Completed = Vec<(u64, Arc<BatchHandle>, Outcome)>;
 
 /// A request that was started.
 enum Sent {
@@ -667,9 +717,7 @@ impl Partition {
             in_flight: VecDeque::new(),
             recovering: false,
             not_before: None,
-            epoch: -1,
-            producer_id: -1,
-            next_sequence: 0,
+            numbering: None,
             sequences_burnt: false,
             last_error: None,
         }
@@ -692,7 +740,68 @@ impl Partition {
     }
 
     fn requeue(&mut self, batch: Batch) {
-        let place = self.retry.partition_point(|other| (other.number, other.part) < (batch.number, batch.part));
-        self.retry.insert(place, batch);
+        let at = self.retry.partition_point(|other| other.place < batch.place);
+        self.retry.insert(at, batch);
+    }
+
+    /// Sees to it that what is sent next has good numbers: under a new producer id or after burnt sequences,
+    /// everything is numbered anew. Returns false when the id has no epoch left.
+    fn number_with(&mut self, producer: ProducerId) -> bool {
+        let epoch = match self.numbering {
+            Some(known) if known.producer == producer && !self.sequences_burnt => return true,
+            // The answers to what is out decide first; they are awaited before anything else is sent.
+            Some(_) if !self.in_flight.is_empty() => return true,
+            Some(known) if known.producer == producer => match known.epoch.checked_add(1) {
+                Some(epoch) => epoch,
+                None => return false,
+            },
+            _ => producer.epoch,
+        };
+        self.numbering = Some(Numbering { producer, epoch, next_sequence: 0 });
+        self.sequences_burnt = false;
+        for mut batch in std::mem::take(&mut self.retry) {
+            if let Some(stamp) = self.next_stamp(batch.count) {
+                batch.restamp(stamp);
+            }
+            self.retry.push_back(batch);
+        }
+        true
+    }
+
+    /// The numbers of the next `count` records.
+    fn next_stamp(&mut self, count: u32) -> Option<ProducerState> {
+        let numbering = self.numbering.as_mut()?;
+        let base_sequence = numbering.next_sequence;
+        numbering.next_sequence = sequence_after(base_sequence, count);
+        Some(ProducerState {
+            id: numbering.producer.id,
+            epoch: numbering.epoch,
+            base_sequence,
+            transactional: false,
+        })
+    }
+}
+
+/// Newer versions of Produce name topics by id only.
+const LAST_BY_NAME: i16 = 12;
+
+/// What the answer says of a partition.
+fn find<'a>(
+    answer: &'a ProduceResponse,
+    tp: &TopicPartition,
+    id: Uuid,
+) -> Option<&'a PartitionProduceResponse> {
+    answer
+        .responses
+        .iter()
+        .filter(|topic| topic.name == tp.topic() || (topic.name.is_empty() && topic.topic_id == id))
+        .flat_map(|topic| &topic.partition_responses)
+        .find(|partition| partition.index == tp.partition())
+}
+
+impl Drop for Sender {
+    /// The IO thread ends: whoever still waits for a record is told.
+    fn drop(&mut self) {
+        self.accumulator.abandon(&Error::new(ErrorKind::Closed, "the producer is closed"));
     }
 }

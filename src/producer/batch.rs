@@ -1,0 +1,113 @@
+//! A batch on its way: what the sender holds between the queue and the answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::accumulator::ReadyBatch;
+use super::handle::BatchHandle;
+use super::memory::Permit;
+use crate::error::{Error, Result};
+use crate::record::{Compression, ProducerState, restamp, split_with};
+
+/// A batch that has been stamped for sending.
+pub(super) struct Batch {
+    /// Under which its outcome is awaited.
+    pub(super) number: u64,
+    /// Its place in the partition: the number it was opened with, and the index of its first record then. The
+    /// parts of a batch that was split keep the place of the whole.
+    pub(super) place: (u64, u32),
+    pub(super) handle: Arc<BatchHandle>,
+    /// The batch as it goes to the socket. A request that is being written shares it, so it cannot be used for
+    /// other records before that request is gone.
+    pub(super) bytes: Bytes,
+    pub(super) count: u32,
+    pub(super) opened: Instant,
+    /// How often it was sent.
+    pub(super) attempts: u32,
+    /// What it was numbered with, for an idempotent producer.
+    pub(super) stamp: Option<ProducerState>,
+    /// Whether an attempt ended with its outcome unknown.
+    pub(super) maybe_written: bool,
+    /// Shared by the parts of a batch that was split.
+    pub(super) permit: Arc<Permit>,
+}
+
+impl Batch {
+    /// Gives a batch what is known only when it is first sent.
+    pub(super) fn stamp(ready: ReadyBatch, stamp: Option<ProducerState>) -> Self {
+        let ReadyBatch { number, sealed, opened, handle, permit } = ready;
+        Self {
+            number,
+            place: (number, 0),
+            handle,
+            count: sealed.record_count(),
+            bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
+            opened,
+            attempts: 0,
+            stamp,
+            maybe_written: false,
+            permit: Arc::new(permit),
+        }
+    }
+
+    /// Numbers a batch anew that has been sent before.
+    pub(super) fn restamp(&mut self, stamp: ProducerState) {
+        if self.stamp != Some(stamp) {
+            self.bytes = restamp(std::mem::take(&mut self.bytes), stamp);
+            self.stamp = Some(stamp);
+        }
+    }
+
+    /// Makes two batches of one that was too large. They share its memory and follow each other in its place;
+    /// sequences are contiguous over both. The numbers are still to be given.
+    ///
+    /// # Errors
+    /// That the batch cannot be read, which is a defect of ours.
+    pub(super) fn split(&self, compression: &Compression) -> Result<[Self; 2]> {
+        let (first, second) = split_with(self.bytes.clone(), compression).map_err(|error: Error| {
+            let tp = self.handle.topic_partition();
+            error.with_topic(tp.topic()).with_partition(tp.partition())
+        })?;
+        let in_first = first.record_count();
+        let part = |sealed: crate::record::SealedBatch, skipped: u32| {
+            let stamp = self.stamp.map(|stamp| ProducerState {
+                base_sequence: sequence_after(stamp.base_sequence, skipped),
+                ..stamp
+            });
+            Self {
+                number: self.number,
+                place: (self.place.0, self.place.1 + skipped),
+                handle: Arc::new(BatchHandle::new(self.handle.topic_partition().clone())),
+                count: sealed.record_count(),
+                bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
+                opened: self.opened,
+                attempts: 0,
+                stamp,
+                maybe_written: false,
+                permit: Arc::clone(&self.permit),
+            }
+        };
+        Ok([part(first, 0), part(second, in_first)])
+    }
+}
+
+/// The sequence `count` records after `sequence`; after the largest comes 0.
+pub(super) fn sequence_after(sequence: i32, count: u32) -> i32 {
+    let sum = i64::from(sequence) + i64::from(count);
+    (sum % (i64::from(i32::MAX) + 1)) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_wrap_to_zero() {
+        assert_eq!(sequence_after(0, 5), 5);
+        assert_eq!(sequence_after(i32::MAX - 1, 1), i32::MAX);
+        assert_eq!(sequence_after(i32::MAX, 1), 0);
+        assert_eq!(sequence_after(i32::MAX - 2, 5), 2);
+    }
+}

@@ -1,0 +1,118 @@
+//! How a producer is made.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::accumulator::Accumulator;
+use super::memory::Memory;
+use super::partitioner::Partitioner;
+use super::sender::Sender;
+use super::{KafkaProducer, Shared};
+use crate::cluster::{Cluster, ClusterMetadata};
+use crate::config::tables::*;
+use crate::config::{CompressionType, Faults, ProducerConfig};
+use crate::error::Result;
+use crate::net::bridge::IoThread;
+use crate::net::clock::Clock;
+use crate::net::manager::Manager;
+use crate::net::wakeup::Wakeup;
+use crate::record::{Codec, Compression};
+use crate::serializer::DefaultSerializer;
+
+/// Options of a producer, by methods or by Kafka's property names; see [`KafkaProducer::builder`].
+#[must_use = "nothing is connected before build()"]
+pub struct ProducerBuilder<K = DefaultSerializer, V = DefaultSerializer> {
+    config: ProducerConfig,
+    faults: Faults,
+    key_serializer: K,
+    value_serializer: V,
+    partitioner: Option<Box<dyn Partitioner>>,
+}
+
+impl Default for ProducerBuilder {
+    fn default() -> Self {
+        Self {
+            config: ProducerConfig::default(),
+            faults: Faults::default(),
+            key_serializer: DefaultSerializer,
+            value_serializer: DefaultSerializer,
+            partitioner: None,
+        }
+    }
+}
+
+impl<K, V> ProducerBuilder<K, V> {
+    common_options!(builder_methods!(CommonConfig));
+    producer_options!(builder_methods!(ProducerConfig));
+    string_methods!();
+
+    /// Makes bytes of keys. Defaults to [`DefaultSerializer`].
+    pub fn key_serializer<S>(self, key_serializer: S) -> ProducerBuilder<S, V> {
+        let Self { config, faults, value_serializer, partitioner, .. } = self;
+        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner }
+    }
+
+    /// Makes bytes of values. Defaults to [`DefaultSerializer`].
+    pub fn value_serializer<S>(self, value_serializer: S) -> ProducerBuilder<K, S> {
+        let Self { config, faults, key_serializer, partitioner, .. } = self;
+        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner }
+    }
+
+    /// Chooses partitions. Defaults to [`DefaultPartitioner`](super::partitioner::DefaultPartitioner).
+    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
+        self.partitioner = Some(Box::new(partitioner));
+        self
+    }
+
+    /// Starts the producer's IO thread. Connects when the first record needs it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
+    pub fn build(self) -> Result<KafkaProducer<K, V>> {
+        let config = self.config.finish(self.faults)?;
+        let compression = compression(&config)?;
+        compression.check_available()?;
+        let clock = Clock::system();
+        let view = ClusterMetadata::default();
+        let memory = Memory::new(config.buffer_memory);
+        let accumulator =
+            Arc::new(Accumulator::new(clock, config.batch_size.max(1), compression, memory, Wakeup::new()));
+        let name = format!("kavka-io-{}", config.common.client_id);
+        let io = IoThread::start(name, clock, {
+            let (config, view, accumulator) = (config.clone(), view.clone(), Arc::clone(&accumulator));
+            move |net| {
+                let manager = Manager::new(net, &config.common, &config.common.client_id);
+                let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
+                Ok(Sender::start(cluster, accumulator, config))
+            }
+        })?;
+        let shared = Shared { config, clock, view, accumulator, io, closed: AtomicBool::new(false) };
+        Ok(KafkaProducer {
+            shared,
+            key_serializer: self.key_serializer,
+            value_serializer: self.value_serializer,
+            partitioner: self.partitioner,
+        })
+    }
+}
+
+fn compression(config: &ProducerConfig) -> Result<Compression> {
+    let with_level = |codec, level, name| {
+        if config.is_explicit(name) {
+            Compression::with_level(codec, level)
+        } else {
+            Ok(Compression::new(codec))
+        }
+    };
+    match config.compression_type {
+        CompressionType::None => Ok(Compression::NONE),
+        CompressionType::Gzip => {
+            with_level(Codec::Gzip, config.compression_gzip_level, "compression_gzip_level")
+        }
+        CompressionType::Snappy => Ok(Compression::new(Codec::Snappy)),
+        CompressionType::Lz4 => with_level(Codec::Lz4, config.compression_lz4_level, "compression_lz4_level"),
+        CompressionType::Zstd => {
+            with_level(Codec::Zstd, config.compression_zstd_level, "compression_zstd_level")
+        }
+    }
+}

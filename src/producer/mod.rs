@@ -1,0 +1,495 @@
+//! The producer: records in, acknowledgements out.
+//!
+//! `send()` encodes a record straight into its partition's open batch ([`accumulator`](self)); a task on the IO
+//! thread sends full batches to the partitions' leaders and sends them again until the brokers have them or
+//! `delivery_timeout` is over. ARCHITECTURE.md follows a record on its way.
+
+mod accumulator;
+mod batch;
+mod builder;
+mod handle;
+mod identity;
+mod memory;
+pub mod partitioner;
+mod record;
+mod sender;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub use builder::ProducerBuilder;
+pub use handle::{FutureRecordMetadata, RecordMetadata};
+pub use record::ProducerRecord;
+
+use crate::cluster::{ClusterMetadata, GRACE, TopicMetadata};
+use crate::config::ProducerConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::{IoThread, on_io_thread};
+use crate::net::clock::Clock;
+use crate::record::record_size_upper_bound;
+use crate::serializer::{DefaultSerializer, Serializer};
+use crate::types::check_topic_name;
+use accumulator::{Accumulator, PartitionQueue, RawRecord, TopicQueues};
+use partitioner::{PartitionInput, PartitionView, Partitioner, partition_for_key};
+use sender::Sender;
+
+/// Sends records to a Kafka cluster. Thread-safe: share it by reference or in an `Arc`.
+///
+/// Owns one IO thread. Records are batched by partition and sent in the background; each
+/// [`send`](Self::send) returns a handle to wait on, or to drop.
+///
+/// By default the producer is idempotent: retries double nothing and keep the order of each partition, with up
+/// to five requests in flight.
+///
+/// ```
+/// use std::time::Duration;
+/// use kavka::{KafkaProducer, ProducerRecord};
+/// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 3).start()?;
+/// # let servers = cluster.bootstrap_servers();
+///
+/// let producer = KafkaProducer::builder().bootstrap_servers(servers).build()?;
+/// let ack = producer.send(ProducerRecord::new("orders").key("42").value("paid"))?;
+/// let metadata = ack.get(Duration::from_secs(10))?;
+/// println!("written to {} at {:?}", metadata.topic_partition(), metadata.offset());
+/// producer.close(Duration::from_secs(5))?;
+/// # Ok::<(), kavka::Error>(())
+/// ```
+pub struct KafkaProducer<K = DefaultSerializer, V = DefaultSerializer> {
+    shared: Shared,
+    key_serializer: K,
+    value_serializer: V,
+    partitioner: Option<Box<dyn Partitioner>>,
+}
+
+struct Shared {
+    config: ProducerConfig,
+    clock: Clock,
+    view: ClusterMetadata,
+    accumulator: Arc<Accumulator>,
+    io: IoThread<Rc<Sender>>,
+    closed: AtomicBool,
+}
+
+impl KafkaProducer {
+    /// A builder with kafka-python's options and defaults.
+    pub fn builder() -> ProducerBuilder {
+        ProducerBuilder::default()
+    }
+}
+
+impl<K, V> KafkaProducer<K, V> {
+    /// Hands a record over for sending, and returns at once with a handle on its outcome.
+    ///
+    /// Blocks only for the metadata of a new topic and for memory when the brokers do not keep up, at most
+    /// `max_block` in all.
+    ///
+    /// # Errors
+    /// What is wrong with the record ([`ErrorKind::InvalidArgument`], [`ErrorKind::Serialization`],
+    /// [`ErrorKind::RecordTooLarge`]), or what it waited for in vain: [`ErrorKind::UnknownTopic`],
+    /// [`ErrorKind::Authorization`], [`ErrorKind::Timeout`] with the failure of each address,
+    /// [`ErrorKind::BufferExhausted`]; [`ErrorKind::Closed`] after a close.
+    #[inline]
+    pub fn send<KT, VT>(&self, record: ProducerRecord<'_, KT, VT>) -> Result<FutureRecordMetadata>
+    where
+        KT: ?Sized,
+        VT: ?Sized,
+        K: Serializer<KT>,
+        V: Serializer<VT>,
+    {
+        self.send_by(record, None)
+    }
+
+    /// As [`send`](Self::send), but fails instead of blocking.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send): [`ErrorKind::Timeout`] when the topic's metadata is not there yet (it is asked
+    /// for), [`ErrorKind::BufferExhausted`] when memory is.
+    pub fn try_send<KT, VT>(&self, record: ProducerRecord<'_, KT, VT>) -> Result<FutureRecordMetadata>
+    where
+        KT: ?Sized,
+        VT: ?Sized,
+        K: Serializer<KT>,
+        V: Serializer<VT>,
+    {
+        self.send_by(record, Some(self.shared.clock.now()))
+    }
+
+    fn send_by<KT, VT>(
+        &self,
+        record: ProducerRecord<'_, KT, VT>,
+        deadline: Option<Instant>,
+    ) -> Result<FutureRecordMetadata>
+    where
+        KT: ?Sized,
+        VT: ?Sized,
+        K: Serializer<KT>,
+        V: Serializer<VT>,
+    {
+        let ProducerRecord { topic, key, value, partition, timestamp, headers } = record;
+        let in_topic = |what| move |error: Error| with_topic(error.context(what), topic);
+        let key = self.key_serializer.serialize(topic, &headers, key).map_err(in_topic("key"))?;
+        let value = self.value_serializer.serialize(topic, &headers, value).map_err(in_topic("value"))?;
+        let key: Option<&[u8]> = key.as_ref().map(Cow::as_ref);
+        let value: Option<&[u8]> = value.as_ref().map(Cow::as_ref);
+        let raw = RawRecord {
+            timestamp: timestamp.unwrap_or_else(|| self.shared.clock.unix_millis()),
+            key,
+            value,
+            headers: headers.as_slice(),
+        };
+        self.shared.send(topic, partition, &raw, self.partitioner.as_deref(), deadline)
+    }
+
+    /// Sends what is queued without lingering and waits until everything sent before has an outcome, at most
+    /// `timeout`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], telling how many batches are still on their way. Deliveries that fail are no
+    /// error of the flush: their handles tell.
+    pub fn flush(&self, timeout: Duration) -> Result<()> {
+        self.shared.flush(self.shared.clock.deadline(timeout))
+    }
+
+    /// Flushes, stops the IO thread, and ends every handle that is still open. A second call does nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] when `timeout` did not suffice; the text tells how many batches were given up.
+    /// Their handles fail with [`ErrorKind::Closed`].
+    pub fn close(&self, timeout: Duration) -> Result<()> {
+        self.shared.close(timeout)
+    }
+
+    /// The partitions of a topic, waiting for its metadata for at most `max_block`.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send) for the topic.
+    pub fn partitions_for(&self, topic: &str) -> Result<Vec<i32>> {
+        let deadline = self.shared.clock.deadline(self.shared.config.max_block);
+        let metadata = self.shared.wait_for_topic(topic, deadline)?;
+        Ok((0..).take(metadata.partitions.len()).collect())
+    }
+
+    /// Waits until the cluster's brokers are known, for programs that want to know at the start whether they
+    /// can be reached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], with the failure of each address.
+    pub fn bootstrap(&self, timeout: Duration) -> Result<()> {
+        let deadline = self.shared.clock.deadline(timeout);
+        self.shared.io.run(deadline + GRACE, "bootstrap", move |sender| async move {
+            let cluster = sender.cluster();
+            let known = async {
+                cluster.bootstrap().await;
+                Ok(())
+            };
+            cluster.within(deadline, "bootstrap", known).await
+        })
+    }
+
+    /// Whether the cluster's brokers are known.
+    pub fn bootstrap_connected(&self) -> bool {
+        self.shared.view.snapshot().version() > 0
+    }
+
+    /// What the producer knows of the cluster.
+    pub fn cluster(&self) -> &ClusterMetadata {
+        &self.shared.view
+    }
+
+    /// How many bytes of `buffer_memory` are free. Equal to all of it when nothing is queued.
+    pub fn buffer_available_bytes(&self) -> usize {
+        self.shared.accumulator.memory().available()
+    }
+
+    /// The options in effect.
+    pub fn config(&self) -> &ProducerConfig {
+        &self.shared.config
+    }
+}
+
+impl<K, V> Drop for KafkaProducer<K, V> {
+    /// Closes within `drop_timeout`; what had to be given up is logged.
+    fn drop(&mut self) {
+        if let Err(error) = self.shared.close(self.shared.config.common.drop_timeout) {
+            log::warn!("dropped a producer: {error}");
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for KafkaProducer<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaProducer")
+            .field("client_id", &self.shared.config.common.client_id)
+            .field("buffer_available_bytes", &self.buffer_available_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn send(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        record: &RawRecord<'_>,
+        partitioner: Option<&dyn Partitioner>,
+        deadline: Option<Instant>,
+    ) -> Result<FutureRecordMetadata> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        let size = record.size();
+        if size > self.config.max_request_size {
+            return Err(self.too_large(topic, size, "max.request.size", self.config.max_request_size));
+        }
+        // The usual case: the topic is known, and its open batch has room.
+        let appended = self.accumulator.with_topic(topic, |queues| {
+            let chosen = self.choose(queues, partition, record, partitioner);
+            let queue = queues.partitions.get(chosen.index)?;
+            self.accumulator.append(queue, record)
+        });
+        let (batch, index) = match appended {
+            Some(Some(appended)) => appended,
+            _ => self.send_slow(topic, partition, record, partitioner, deadline)?,
+        };
+        Ok(FutureRecordMetadata::new(batch, index, record.timestamp, record.key, record.value))
+    }
+
+    #[cold]
+    fn send_slow(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        record: &RawRecord<'_>,
+        partitioner: Option<&dyn Partitioner>,
+        deadline: Option<Instant>,
+    ) -> Result<(Arc<handle::BatchHandle>, u32)> {
+        let size = record.size();
+        if size > self.accumulator.memory().total() {
+            return Err(self.too_large(topic, size, "buffer.memory", self.accumulator.memory().total()));
+        }
+        // A callback that sends must not block the thread that would free what it waits for.
+        let deadline = match deadline {
+            Some(deadline) => deadline,
+            None if on_io_thread() => self.clock.now(),
+            None => self.clock.deadline(self.config.max_block),
+        };
+        loop {
+            let queue = self.accumulator.with_topic(topic, |queues| {
+                let chosen = self.choose(queues, partition, record, partitioner);
+                let queue = queues.partitions.get(chosen.index)?;
+                if !chosen.is_sticky {
+                    return Some(Arc::clone(queue));
+                }
+                // A new batch is about to be opened: keyless records move on to another partition (KIP-480).
+                self.accumulator.close_full(queue);
+                let next = self.accumulator.move_sticky(queues, chosen.index, &self.available(queues));
+                queues.partitions.get(next).cloned()
+            });
+            let queue: Arc<PartitionQueue> = match queue {
+                Some(Some(queue)) => queue,
+                // Known, but the partition asked for is not among the topic's.
+                Some(None) => {
+                    self.wait_for_partition(topic, partition.unwrap_or(0), deadline)?;
+                    continue;
+                }
+                None => {
+                    let metadata = self.wait_for_topic(topic, deadline)?;
+                    self.accumulator.set_partitions(&metadata.name, metadata.partitions.len());
+                    continue;
+                }
+            };
+            return self
+                .accumulator
+                .append_slow(&queue, record, deadline)
+                .map_err(|error| with_topic(error, topic));
+        }
+    }
+
+    #[inline]
+    fn choose(
+        &self,
+        queues: &TopicQueues,
+        partition: Option<i32>,
+        record: &RawRecord<'_>,
+        partitioner: Option<&dyn Partitioner>,
+    ) -> Chosen {
+        let fixed = |partition: i32| Chosen {
+            index: usize::try_from(partition).unwrap_or(usize::MAX),
+            is_sticky: false,
+        };
+        if let Some(partition) = partition {
+            return fixed(partition);
+        }
+        let count = queues.partitions.len() as i32;
+        let chosen = match (partitioner, record.key) {
+            (None, Some(key)) => Some(partition_for_key(key, count)),
+            (None, None) => None,
+            (Some(partitioner), _) => {
+                let available: Vec<i32> =
+                    self.available(queues).into_iter().map(|partition| partition as i32).collect();
+                let input = PartitionInput { topic: &queues.name, key: record.key, value: record.value };
+                partitioner.partition(&input, &PartitionView { partitions: count, available: &available })
+            }
+        };
+        chosen.map_or_else(|| Chosen { index: self.accumulator.sticky(queues), is_sticky: true }, fixed)
+    }
+
+    /// The partitions of a topic that have a leader.
+    fn available(&self, queues: &TopicQueues) -> Vec<u32> {
+        self.view.with(|view| {
+            let Some(topic) = view.topic(&queues.name) else { return Vec::new() };
+            let led = (0..).zip(&topic.partitions).filter(|(_, partition)| partition.leader.is_some());
+            led.map(|(index, _)| index).filter(|index| (*index as usize) < queues.partitions.len()).collect()
+        })
+    }
+
+    fn wait_for_topic(&self, topic: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
+        check_topic_name(topic)?;
+        let usable = self.view.with(|view| {
+            view.topic(topic).filter(|topic| topic.error.is_ok() && !topic.partitions.is_empty()).cloned()
+        });
+        if let Some(known) = usable {
+            return Ok(known);
+        }
+        let name = topic.to_owned();
+        let waited = deadline.saturating_duration_since(self.clock.now());
+        if waited.is_zero() {
+            self.io.post(move |sender| {
+                sender.cluster().add_topic(&name);
+                sender.cluster().request_update();
+            });
+            let text = "the topic's metadata is not known yet, and this call does not wait for it";
+            return Err(Error::new(ErrorKind::Timeout, text).with_topic(topic));
+        }
+        self.io
+            .run(deadline + GRACE, "metadata", move |sender| async move {
+                let cluster = sender.cluster();
+                let known = cluster.net().until(deadline, cluster.topic(&name)).await;
+                sender.learn_format();
+                known.unwrap_or_else(|| Err(cluster.topic_timeout(&name, waited)))
+            })
+            .map_err(|error| if error.topic().is_none() { with_topic(error, topic) } else { error })
+    }
+
+    /// Waits until a topic has a partition that it did not have when last looked at.
+    fn wait_for_partition(&self, topic: &str, partition: i32, deadline: Instant) -> Result<()> {
+        let index = usize::try_from(partition).map_err(|_| {
+            let text = "a partition is numbered from 0";
+            Error::new(ErrorKind::InvalidArgument, text).with_topic(topic).with_partition(partition)
+        })?;
+        let name = topic.to_owned();
+        let count = move |sender: &Sender| {
+            sender.cluster().snapshot().topic(&name).map_or(0, |topic| topic.partitions.len())
+        };
+        let found = if self.clock.now() >= deadline {
+            self.view.snapshot().topic(topic).map_or(0, |topic| topic.partitions.len())
+        } else {
+            self.io.run(deadline + GRACE, "metadata", move |sender| async move {
+                let cluster = sender.cluster();
+                let grown = async {
+                    while count(&sender) <= index {
+                        // The reason for a failure shows in the number that is found.
+                        let _ = cluster.update().await;
+                    }
+                };
+                cluster.net().until(deadline, grown).await;
+                Ok(count(&sender))
+            })?
+        };
+        if found <= index {
+            let text = format!("the topic has {found} partitions, numbered from 0");
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_topic(topic)
+                .with_partition(partition));
+        }
+        self.accumulator.set_partitions(&Arc::from(topic), found);
+        Ok(())
+    }
+
+    fn flush(&self, deadline: Instant) -> Result<()> {
+        if on_io_thread() {
+            return Err(Error::new(
+                ErrorKind::IllegalState,
+                "flush would block the IO thread: do not call it in a callback",
+            ));
+        }
+        let _flushing = self.accumulator.flush();
+        let mut left = self.accumulator.incomplete();
+        while let Some(batch) = left.last() {
+            let Ok(outcome) = batch.wait(deadline) else {
+                let open = left.iter().filter(|batch| !batch.is_done()).count();
+                let text = format!("timed out: flush: {open} batches are still on their way");
+                return Err(Error::new(ErrorKind::Timeout, text));
+            };
+            let parts = match outcome {
+                handle::Outcome::Split(parts) => parts.iter().map(|(_, part)| Arc::clone(part)).collect(),
+                _ => Vec::new(),
+            };
+            left.pop();
+            left.extend(parts);
+        }
+        Ok(())
+    }
+
+    fn close(&self, timeout: Duration) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let deadline = self.clock.deadline(timeout);
+        let flushed = if on_io_thread() { Err(closed()) } else { self.flush(deadline) };
+        let given_up = self.accumulator.abandon(&closed());
+        let left = deadline.saturating_duration_since(self.clock.now()).max(LAST_LOOK);
+        let ended = self.io.shutdown(left);
+        match flushed {
+            Err(_) if given_up > 0 => {
+                let text =
+                    format!("the producer was closed after {timeout:?}; {given_up} batches were given up");
+                Err(Error::new(ErrorKind::Timeout, text))
+            }
+            _ if !ended && !on_io_thread() => {
+                Err(Error::new(ErrorKind::Timeout, format!("the IO thread did not end within {timeout:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn too_large(&self, topic: &str, size: usize, option: &str, limit: usize) -> Error {
+        let text = format!("a record of up to {size} bytes is above {option}={limit}");
+        Error::new(ErrorKind::RecordTooLarge, text).with_topic(topic)
+    }
+}
+
+/// Where a record goes.
+struct Chosen {
+    index: usize,
+    /// Chosen for want of a key, so another partition would do.
+    is_sticky: bool,
+}
+
+/// However short its timeout is, a close lets the IO thread see that it is to end.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the producer is closed")
+}
+
+fn with_topic(error: Error, topic: &str) -> Error {
+    error.with_topic(topic)
+}
+
+impl RawRecord<'_> {
+    /// An upper bound of the encoded size.
+    #[inline]
+    fn size(&self) -> usize {
+        let bare = record_size_upper_bound(self.key.map(<[u8]>::len), self.value.map(<[u8]>::len), &[]);
+        self.record_headers().fold(bare, |size, header| {
+            // Each of the two lengths takes five bytes at most.
+            size + 10 + header.key.len() + header.value.map_or(0, <[u8]>::len)
+        })
+    }
+}
