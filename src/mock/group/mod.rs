@@ -565,14 +565,6 @@ impl Group {
         }
     }
 
-    /// Forgets answers that nobody waits for any more, so that these members have to show signs of life again.
-    pub(crate) fn drop_abandoned(&mut self) {
-        for member in &mut self.members {
-            member.joining = member.joining.take().filter(|(_, reply)| !reply.is_canceled());
-            member.syncing = member.syncing.take().filter(|reply| !reply.is_canceled());
-        }
-    }
-
     /// Throws a member out, as if its session had timed out.
     pub(crate) fn evict(&mut self, member_id: &str, now: Instant) -> bool {
         let at = self.members.iter().position(|member| member.id == member_id);
@@ -611,11 +603,13 @@ impl Group {
         if late_sync {
             self.sync_deadline = None;
         }
-        while let Some(at) = self.members.iter().position(|member| {
-            !member.is_waiting()
-                && (now >= member.session_deadline || (late_sync && member.syncing.is_none()))
-        }) {
-            self.remove(at, now);
+        // Chosen before anybody is thrown out: that ends the waiting of the others.
+        let late = |member: &&Member| !member.is_waiting() && (now >= member.session_deadline || late_sync);
+        let late: Vec<String> = self.members.iter().filter(late).map(|member| member.id.clone()).collect();
+        for id in late {
+            if let Some(at) = self.members.iter().position(|member| member.id == id) {
+                self.remove(at, now);
+            }
         }
         if late_sync && self.state == GroupState::CompletingRebalance {
             self.rebalance(now);
@@ -665,3 +659,6 @@ fn refuse_join(reply: Sender<JoinGroupResponse>, error_code: ErrorCode, member_i
 fn refuse_sync(reply: Sender<SyncGroupResponse>, error_code: ErrorCode) {
     let _ = reply.send(SyncGroupResponse { error_code, ..Default::default() });
 }
+
+#[cfg(test)]
+mod tests;
