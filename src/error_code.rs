@@ -1,5 +1,6 @@
 //! The error codes of brokers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A broker's error code. Codes that this version does not know survive as they came.
@@ -16,8 +17,11 @@ pub struct ErrorCode(pub i16);
 
 impl ErrorCode {
     /// Kafka's name, such as `NOT_LEADER_OR_FOLLOWER`; `UNKNOWN_CODE_999` when the code is not known.
-    pub fn name(self) -> String {
-        self.to_string()
+    pub fn name(self) -> Cow<'static, str> {
+        match self.row() {
+            Some(row) => row.name.into(),
+            None => format!("UNKNOWN_CODE_{}", self.0).into(),
+        }
     }
 
     /// What the code means, in a few words.
@@ -62,10 +66,7 @@ impl From<i16> for ErrorCode {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.row() {
-            Some(row) => f.pad(row.name),
-            None => write!(f, "UNKNOWN_CODE_{}", self.0),
-        }
+        f.pad(&self.name())
     }
 }
 

@@ -1,11 +1,14 @@
 //! A blocking Apache Kafka client.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod cluster;
 pub mod config;
 pub mod consumer;
 pub mod error;
 pub mod error_code;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod net;
 pub mod producer;
 pub mod protocol;
@@ -13,6 +16,7 @@ pub mod record;
 pub mod serializer;
 pub mod types;
 
+pub use admin::KafkaAdminClient;
 pub use consumer::{
     ConsumerRebalanceListener, ConsumerRecord, ConsumerRecords, ConsumerWaker, KafkaConsumer,
 };

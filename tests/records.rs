@@ -1,8 +1,8 @@
 //! Batches of other clients are read, and ours are written for them to read.
 //!
-//! The files in `tests/data/records` come from Kafka's Java classes and from kafka-python, through
-//! `tests/golden/records_golden.sh write`. The same script with `check` lets both read what
-//! `ours_for_others` writes.
+//! The files in `tests/data/records` come from Kafka's Java classes, kafka-python and librdkafka, through
+//! `tests/golden/records_golden.sh write`. The same script with `check` lets them read what `ours_for_others`
+//! writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

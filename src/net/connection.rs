@@ -324,6 +324,9 @@ impl Connection {
             None
         };
         let Some(error) = race(race(reading, writing), race(watching, closing)).await else { return };
+        if !self.is_open() {
+            return;
+        }
         let level = if error.kind() == ErrorKind::Connection { log::Level::Info } else { log::Level::Warn };
         log::log!(level, "{} ({}): {error}", self.0.node, self.0.transport.describe());
         self.close(error);

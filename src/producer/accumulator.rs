@@ -120,6 +120,8 @@ pub(super) enum Look {
     Lingers(Instant),
     /// A batch is being sealed; the sealing thread wakes the sender.
     Sealing,
+    /// The open batch was taken. The next one wakes the sender when it is opened.
+    Taken,
 }
 
 impl Accumulator {
@@ -370,32 +372,26 @@ impl Accumulator {
         now: Instant,
         ready: &mut VecDeque<Box<ReadyBatch>>,
     ) -> Look {
-        loop {
-            let mut state = queue.state.lock();
-            while let Some(Slot::Ready(_)) = state.closed.front() {
-                if let Some(Slot::Ready(batch)) = state.closed.pop_front() {
-                    ready.push_back(batch);
-                }
-            }
-            if !state.closed.is_empty() {
-                return Look::Sealing;
-            }
-            let Some(open) = &state.open else {
-                state.is_active = false;
-                return Look::Empty;
-            };
-            let due = open.opened + linger;
-            if due > now && self.flushing.load(Ordering::Acquire) == 0 {
-                return Look::Lingers(due);
-            }
-            match self.take_open(&mut state) {
-                Ok((number, open)) => {
-                    drop(state);
-                    self.seal(queue, number, open);
-                }
-                Err(_) => return Look::Empty,
-            }
+        let mut state = queue.state.lock();
+        take_sealed(&mut state, ready);
+        if !state.closed.is_empty() {
+            return Look::Sealing;
         }
+        let Some(open) = &state.open else {
+            state.is_active = false;
+            return Look::Empty;
+        };
+        let due = open.opened + linger;
+        // With full batches at hand the open one may fill on: a moment later there is more in it.
+        if !ready.is_empty() || (due > now && self.flushing.load(Ordering::Acquire) == 0) {
+            return Look::Lingers(due);
+        }
+        if let Ok((number, open)) = self.take_open(&mut state) {
+            drop(state);
+            self.seal(queue, number, open);
+            take_sealed(&mut queue.state.lock(), ready);
+        }
+        Look::Taken
     }
 
     /// Records the outcome of a batch and wakes whoever waits for it.
@@ -432,6 +428,15 @@ impl Accumulator {
             handle.complete(Outcome::Failed(error.clone()));
         }
         count
+    }
+}
+
+/// Moves the sealed batches at the head of a queue to `ready`.
+fn take_sealed(state: &mut QueueState, ready: &mut VecDeque<Box<ReadyBatch>>) {
+    while let Some(Slot::Ready(_)) = state.closed.front() {
+        if let Some(Slot::Ready(batch)) = state.closed.pop_front() {
+            ready.push_back(batch);
+        }
     }
 }
 

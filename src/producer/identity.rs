@@ -39,6 +39,8 @@ struct Inner {
     /// Idempotence was asked for, not just left at its default.
     is_explicit: bool,
     one_by_one: Cell<bool>,
+    /// Why there is no id yet.
+    last_error: RefCell<Option<Error>>,
     sender: Wakeup,
 }
 
@@ -57,6 +59,7 @@ impl Identities {
             state: RefCell::new(state),
             is_explicit: config.is_explicit("enable_idempotence"),
             one_by_one: Cell::new(false),
+            last_error: RefCell::new(None),
             sender,
         }))
     }
@@ -65,6 +68,14 @@ impl Identities {
     /// idempotence that was on by default.
     pub(super) fn is_one_by_one(&self) -> bool {
         self.0.one_by_one.get()
+    }
+
+    /// Why there is no identity yet, as far as the last attempt tells.
+    pub(super) fn last_error(&self) -> Option<Error> {
+        match &*self.0.state.borrow() {
+            State::Asked => self.0.last_error.borrow().clone(),
+            _ => None,
+        }
     }
 
     /// The identity; asks for one when there is none yet.
@@ -99,6 +110,7 @@ impl Identities {
                 Err(error) if is_refusal(&error) => break self.refused(error),
                 Err(error) => {
                     log::debug!("no producer id yet: {error}");
+                    *self.0.last_error.borrow_mut() = Some(error);
                     failures += 1;
                     net.sleep(backoff.after(failures, net.random())).await;
                 }
@@ -130,7 +142,11 @@ async fn request(cluster: &Cluster) -> Result<ProducerId> {
     let node = manager
         .least_loaded_node()
         .ok_or_else(|| Error::new(ErrorKind::Connection, "no broker is known to ask for a producer id"))?;
-    let request = InitProducerIdRequest { transaction_timeout_ms: i32::MAX, ..Default::default() };
+    let request = InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        ..Default::default()
+    };
     let response = manager.send(node, &request).await?;
     if response.error_code.is_ok() {
         return Ok(ProducerId { id: response.producer_id, epoch: response.producer_epoch });

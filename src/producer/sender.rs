@@ -217,7 +217,7 @@ impl Sender {
         if partition.retry.is_empty() && partition.ready.is_empty() {
             match self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready) {
                 Look::Lingers(until) => look_again(until),
-                Look::Sealing => {}
+                Look::Sealing | Look::Taken => {}
                 Look::Empty => partition.is_active = !partition.is_idle(),
             }
         }
@@ -573,11 +573,13 @@ impl Sender {
         }
         let leader = self.cluster.leader(tp.topic(), tp.partition()).map(|(node, _)| node);
         let at_node = leader.and_then(|leader| nodes.get(&leader)?.last_error.clone());
-        let cause = match (partition.last_error.clone().or(at_node), leader) {
-            (Some(error), _) => format!("; last error: {error}"),
-            (None, None) => "; the partition has no leader".to_owned(),
-            (None, Some(_)) => String::new(),
-        };
+        let cause =
+            match (partition.last_error.clone().or(at_node).or_else(|| self.identities.last_error()), leader)
+            {
+                (Some(error), _) => format!("; last error: {error}"),
+                (None, None) => "; the partition has no leader".to_owned(),
+                (None, Some(_)) => String::new(),
+            };
         let late = |maybe_written: bool, attempts: u32, waited: &str| {
             let text = format!("not delivered within {timeout:?}: {waited} after {attempts} attempts{cause}");
             Outcome::Failed(

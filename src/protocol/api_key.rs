@@ -1,5 +1,6 @@
 //! The numbers of the APIs.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The number of an API. Those that this version does not know survive as they came.
@@ -35,8 +36,11 @@ macro_rules! api_keys {
 
 impl ApiKey {
     /// Kafka's name, such as `Produce`; `Unknown(123)` when the number is not known.
-    pub fn name(self) -> String {
-        self.to_string()
+    pub fn name(self) -> Cow<'static, str> {
+        match self.known_name() {
+            Some(name) => name.into(),
+            None => format!("Unknown({})", self.0).into(),
+        }
     }
 }
 
@@ -48,10 +52,7 @@ impl From<i16> for ApiKey {
 
 impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.known_name() {
-            Some(name) => f.pad(name),
-            None => write!(f, "Unknown({})", self.0),
-        }
+        f.pad(&self.name())
     }
 }
 
@@ -157,4 +158,18 @@ api_keys! {
     92 DELETE_SHARE_GROUP_OFFSETS DeleteShareGroupOffsets;
     93 STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE StreamsGroupTopologyDescriptionUpdate;
     94 UNREGISTER_CONTROLLER UnregisterController;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(ApiKey::PRODUCE.name(), "Produce");
+        assert_eq!(ApiKey(-5).to_string(), "Unknown(-5)");
+        assert_eq!(ApiKey::from_name("ShareFetch"), Some(ApiKey::SHARE_FETCH));
+        assert_eq!(ApiKey::from_name("Unknown(-5)"), None);
+        assert!(ApiKey::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+    }
 }

@@ -22,13 +22,15 @@
 mod dsl;
 
 pub mod api_key;
-pub mod consumer_protocol;
+mod field;
 pub mod frame;
 pub mod header;
 pub mod messages;
 pub mod schema;
 mod uuid;
+mod versioned;
 pub mod wire;
+mod wire_error;
 
 #[cfg(test)]
 mod arbitrary;
@@ -40,6 +42,7 @@ pub use frame::{decode_request, decode_response, encode_request, encode_response
 pub use header::{RequestHeader, ResponseHeader};
 pub use schema::{Schema, VersionRange};
 pub use uuid::Uuid;
+pub use versioned::{decode_versioned, encode_versioned};
 pub use wire::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Reader, Writer};
 
 /// A message with a wire format.

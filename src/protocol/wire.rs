@@ -1,10 +1,9 @@
-//! The primitives of the wire format, and what can go wrong with them.
-
-use std::fmt;
+//! The primitives of the wire format.
 
 use bytes::Bytes;
 
-use crate::error::{Error, ErrorKind};
+use super::wire_error::Place;
+pub use super::wire_error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 
 /// Collects the bytes of a message.
 ///
@@ -242,12 +241,21 @@ pub struct Reader {
     bytes: Bytes,
     at: usize,
     place: Place,
+    /// How much memory arrays have reserved before their items were there, in bytes.
+    #[cfg(test)]
+    pub(crate) reserved: usize,
 }
 
 impl Reader {
     /// A reader of these bytes.
     pub fn new(bytes: Bytes) -> Self {
-        Self { bytes, at: 0, place: Place::default() }
+        Self {
+            bytes,
+            at: 0,
+            place: Place::default(),
+            #[cfg(test)]
+            reserved: 0,
+        }
     }
 
     /// How many bytes are left.
@@ -411,7 +419,9 @@ impl Reader {
         let tag = self.take_uvarint()?;
         let len = self.take_uvarint()?;
         let bytes = self.take_slice(len as usize)?;
-        Ok(Some((tag, Self { bytes, at: 0, place: self.place })))
+        let mut content = Self::new(bytes);
+        content.place = self.place;
+        Ok(Some((tag, content)))
     }
 
     /// Notes what is being decoded, for errors.
@@ -450,170 +460,6 @@ impl Reader {
             Ok(len) => Err(self.error(DecodeErrorKind::Truncated { wanted: len, left })),
             Err(_) => Err(self.error(DecodeErrorKind::InvalidLength { len })),
         }
-    }
-}
-
-/// Where in a message something went wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
-    message: &'static str,
-    version: i16,
-    field: &'static str,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.message, self.field) {
-            ("", "") => f.write_str("message"),
-            ("", field) => f.write_str(field),
-            (message, "") => write!(f, "{message} v{}", self.version),
-            (message, field) => write!(f, "{message} v{}, field {field}", self.version),
-        }
-    }
-}
-
-/// Why bytes are not the message they should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    kind: DecodeErrorKind,
-    place: Place,
-}
-
-/// The classes of decode errors.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecodeErrorKind {
-    /// The bytes end too early.
-    Truncated {
-        /// How many bytes the next item needs, or how many items are announced.
-        wanted: usize,
-        /// How many bytes are left.
-        left: usize,
-    },
-    /// Bytes are left behind the message.
-    LeftOver {
-        /// How many.
-        left: usize,
-    },
-    /// A length is negative, or beyond what its type can have.
-    InvalidLength {
-        /// The length.
-        len: i64,
-    },
-    /// A variable-length number does not fit in 32 bits.
-    InvalidVarint,
-    /// A string is not UTF-8.
-    InvalidUtf8,
-    /// Null, where the version does not allow it.
-    UnexpectedNull,
-    /// The message has no such version.
-    UnknownVersion,
-}
-
-impl DecodeError {
-    /// What is wrong.
-    pub fn kind(&self) -> DecodeErrorKind {
-        self.kind
-    }
-
-    /// The message, such as `FetchResponse`; empty when the bytes were read outside of one.
-    pub fn message(&self) -> &'static str {
-        self.place.message
-    }
-
-    /// The field that was being read, such as `PartitionData.records`; empty when there is none.
-    pub fn field(&self) -> &'static str {
-        self.place.field
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot decode {}: ", self.place)?;
-        match self.kind {
-            DecodeErrorKind::Truncated { wanted, left } => {
-                write!(f, "it ends too early: {wanted} wanted, {left} bytes left")
-            }
-            DecodeErrorKind::LeftOver { left } => write!(f, "{left} bytes are left over"),
-            DecodeErrorKind::InvalidLength { len } => write!(f, "{len} is no length"),
-            DecodeErrorKind::InvalidVarint => f.write_str("a varint has more than 32 bits"),
-            DecodeErrorKind::InvalidUtf8 => f.write_str("a string is not UTF-8"),
-            DecodeErrorKind::UnexpectedNull => f.write_str("it must not be null"),
-            DecodeErrorKind::UnknownVersion => f.write_str("there is no such version"),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-impl From<DecodeError> for Error {
-    fn from(error: DecodeError) -> Self {
-        Self::new(ErrorKind::Protocol, error.to_string())
-    }
-}
-
-/// Why a message cannot be laid out in a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EncodeError {
-    kind: EncodeErrorKind,
-    place: Place,
-}
-
-/// The classes of encode errors.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EncodeErrorKind {
-    /// A field is set that the version does not have, and that must not be dropped.
-    UnsupportedField,
-    /// A field is null, which the version does not allow.
-    UnexpectedNull,
-    /// A string, bytes or array have more items than a length can tell.
-    TooLong {
-        /// How many.
-        len: usize,
-    },
-    /// The message has no such version.
-    UnknownVersion,
-}
-
-impl EncodeError {
-    /// What is wrong.
-    pub fn kind(&self) -> EncodeErrorKind {
-        self.kind
-    }
-
-    /// The message, such as `FetchRequest`; empty when the bytes were written outside of one.
-    pub fn message(&self) -> &'static str {
-        self.place.message
-    }
-
-    /// The field that was being written, such as `FetchTopic.topic_id`; empty when there is none.
-    pub fn field(&self) -> &'static str {
-        self.place.field
-    }
-}
-
-impl fmt::Display for EncodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot encode {}: ", self.place)?;
-        match self.kind {
-            EncodeErrorKind::UnsupportedField => f.write_str("it is set, and this version does not have it"),
-            EncodeErrorKind::UnexpectedNull => f.write_str("it must not be null in this version"),
-            EncodeErrorKind::TooLong { len } => write!(f, "a length of {len} is too large"),
-            EncodeErrorKind::UnknownVersion => f.write_str("there is no such version"),
-        }
-    }
-}
-
-impl std::error::Error for EncodeError {}
-
-impl From<EncodeError> for Error {
-    fn from(error: EncodeError) -> Self {
-        let kind = match error.kind {
-            EncodeErrorKind::TooLong { .. } => ErrorKind::InvalidArgument,
-            _ => ErrorKind::UnsupportedVersion,
-        };
-        Self::new(kind, error.to_string())
     }
 }
 

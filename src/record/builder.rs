@@ -73,23 +73,15 @@ impl BatchBuilder {
     ) -> Option<u32> {
         let first = self.count == 0;
         let delta = if first { 0 } else { timestamp_ms.wrapping_sub(self.base_timestamp) };
-        let delta = zigzag64(delta);
-        let index = u64::from(self.count) << 1;
-        let key_len = length(key)?;
-        let value_len = length(value)?;
+        let fields = Fields {
+            delta: zigzag64(delta),
+            index: u64::from(self.count) << 1,
+            key_len: length(key)?,
+            value_len: length(value)?,
+        };
         let header_count = headers.len();
-        let mut body = 1
-            + len64(delta) as u64
-            + len32(index as u32) as u64
-            + encoded_len(key_len)
-            + encoded_len(value_len)
-            + 1;
-        if header_count != 0 {
-            body += headers_len(headers.clone(), header_count)?;
-        }
-        if body > MAX_RECORD {
-            return None;
-        }
+        let fast = header_count == 0 && fields.are_short();
+        let body = if fast { fields.short_body() } else { fields.body(header_count, headers.clone())? };
         let size = len32((body as u32) << 1) + body as usize;
         let end = self.len + size;
         if end > self.limit && !first {
@@ -98,21 +90,11 @@ impl BatchBuilder {
         if end > self.buf.len() {
             self.make_room(end)?;
         }
-        let mut out = Writer::new(self.buf.get_mut(self.len..end)?);
-        out.varint(body << 1);
-        out.byte(0);
-        out.varint(delta);
-        out.varint(index);
-        out.varint(key_len);
-        out.bytes(key.unwrap_or_default());
-        out.varint(value_len);
-        out.bytes(value.unwrap_or_default());
-        out.varint((header_count as u64) << 1);
-        if header_count != 0 {
-            self.has_headers = true;
-            write_headers(&mut out, headers);
+        let out = self.buf.get_mut(self.len..end)?;
+        if !(fast && fields.write_short(body, key, value, out)) {
+            self.has_headers |= header_count != 0;
+            fields.write(body, key, value, header_count, headers, out);
         }
-        debug_assert!(out.is_full());
         if first {
             self.base_timestamp = timestamp_ms;
             self.max_timestamp = timestamp_ms;
@@ -214,16 +196,141 @@ impl BatchBuilder {
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, end: usize) -> Option<()> {
-        let ready = self.buf.len();
-        let step = ready.saturating_add(ready.max(STEP)).min(self.limit);
-        let target = step.max(end);
         // Batches are addressed with 32 bits.
-        if target > i32::MAX as usize {
+        const MOST: usize = i32::MAX as usize;
+        if end > MOST {
             return None;
         }
+        let ready = self.buf.len();
+        let step = ready.saturating_add(ready.max(STEP)).min(self.limit).min(MOST);
+        let target = step.max(end);
         self.buf.resize(target, 0);
         Some(())
     }
+}
+
+/// The numbers of a record, as they are written: zig-zag mapped.
+struct Fields {
+    delta: u64,
+    index: u64,
+    key_len: u64,
+    value_len: u64,
+}
+
+/// Numbers below this take one byte or two.
+const SHORT: u64 = 0x4000;
+/// What the head of a short record may touch: two bytes for each of four numbers, one for the attributes, and
+/// some to spare.
+const WINDOW: usize = 16;
+
+impl Fields {
+    /// Whether the record is of the usual kind: below 8 KiB, and soon after the batch's first.
+    #[inline(always)]
+    fn are_short(&self) -> bool {
+        // The body is at most 10 bytes longer than key and value together.
+        (self.delta | self.index) < SHORT && self.key_len + self.value_len + 32 < SHORT
+    }
+
+    /// What a short record without headers takes behind its length.
+    #[inline(always)]
+    fn short_body(&self) -> u64 {
+        let numbers = [self.delta, self.index, self.key_len, self.value_len];
+        let second_bytes: u64 = numbers.map(|number| u64::from(number >= 0x80)).iter().sum();
+        // Null has length 1 >> 1 = 0.
+        1 + 4 + second_bytes + (self.key_len >> 1) + (self.value_len >> 1) + 1
+    }
+
+    /// What any record takes behind its length, or `None` when that is too much for Kafka's format.
+    #[cold]
+    #[inline(never)]
+    fn body<'h>(&self, count: usize, headers: impl Iterator<Item = Header<'h>>) -> Option<u64> {
+        let body = 1
+            + len64(self.delta) as u64
+            + len32(self.index as u32) as u64
+            + encoded_len(self.key_len)
+            + encoded_len(self.value_len)
+            + headers_len(headers, count)?;
+        (body <= MAX_RECORD).then_some(body)
+    }
+
+    /// Writes a short record, if it is long enough for stores of two bytes at a time.
+    #[inline(always)]
+    fn write_short(&self, body: u64, key: Option<&[u8]>, value: Option<&[u8]>, out: &mut [u8]) -> bool {
+        let Some(head) = out.first_chunk_mut::<WINDOW>() else { return false };
+        let mut at = put_short(head, 0, body << 1);
+        head[at & 7] = 0;
+        at = put_short(head, at + 1, self.delta);
+        at = put_short(head, at, self.index);
+        at = put_short(head, at, self.key_len);
+        let key = key.unwrap_or_default();
+        let Some((field, rest)) = out.get_mut(at..).and_then(|out| out.split_at_mut_checked(key.len()))
+        else {
+            return false;
+        };
+        field.copy_from_slice(key);
+        // The count of headers always follows, so there are two bytes.
+        let Some(pair) = rest.first_chunk_mut::<2>() else { return false };
+        let (len, bytes) = short(self.value_len);
+        *pair = bytes;
+        let Some((none, field)) = rest.get_mut(len..).and_then(<[u8]>::split_last_mut) else { return false };
+        let value = value.unwrap_or_default();
+        if field.len() != value.len() {
+            return false;
+        }
+        field.copy_from_slice(value);
+        *none = 0;
+        true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write<'h>(
+        &self,
+        body: u64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        count: usize,
+        headers: impl Iterator<Item = Header<'h>>,
+        out: &mut [u8],
+    ) {
+        let mut out = Writer::new(out);
+        out.varint(body << 1);
+        out.byte(0);
+        out.varint(self.delta);
+        out.varint(self.index);
+        out.varint(self.key_len);
+        out.bytes(key.unwrap_or_default());
+        out.varint(self.value_len);
+        out.bytes(value.unwrap_or_default());
+        out.varint((count as u64) << 1);
+        for header in headers {
+            out.varint((header.key.len() as u64) << 1);
+            out.bytes(header.key.as_bytes());
+            out.varint(header.value.map_or(1, |value| (value.len() as u64) << 1));
+            out.bytes(header.value.unwrap_or_default());
+        }
+        debug_assert!(out.is_full());
+    }
+}
+
+/// A number below [`SHORT`] as a varint: how many bytes, and the bytes. No branches.
+#[inline(always)]
+fn short(number: u64) -> (usize, [u8; 2]) {
+    let two = u64::from(number >= 0x80);
+    let bytes = (number & 0x7f) | two << 7 | (number >> 7) << 8;
+    (1 + two as usize, (bytes as u16).to_le_bytes())
+}
+
+/// Writes a number below [`SHORT`] at a place below 8; gives the place behind it.
+#[inline(always)]
+fn put_short(head: &mut [u8; WINDOW], at: usize, number: u64) -> usize {
+    let (len, [first, second]) = short(number);
+    // At most two bytes for each of three numbers and one for the attributes come before: the mask changes
+    // nothing, but the compiler sees that the place is inside.
+    let at = at & 7;
+    head[at] = first;
+    head[at + 1] = second;
+    at + len
 }
 
 /// The most bytes that a record can take in a batch, without the batch's own
@@ -262,29 +369,17 @@ fn encoded_len(length: u64) -> u64 {
     len32(length as u32) as u64 + (length >> 1)
 }
 
-/// What the headers take, beyond one byte for their count.
-#[cold]
-#[inline(never)]
+/// What the headers take, with their count.
 fn headers_len<'h>(headers: impl Iterator<Item = Header<'h>>, count: usize) -> Option<u64> {
     if count as u64 > MAX_RECORD {
         return None;
     }
-    let mut size = len32((count as u32) << 1) as u64 - 1;
+    let mut size = len32((count as u32) << 1) as u64;
     for header in headers {
         size += encoded_len(length(Some(header.key.as_bytes()))?);
         size += encoded_len(length(header.value)?);
     }
     Some(size)
-}
-
-#[inline(never)]
-fn write_headers<'h>(out: &mut Writer<'_>, headers: impl Iterator<Item = Header<'h>>) {
-    for header in headers {
-        out.varint((header.key.len() as u64) << 1);
-        out.bytes(header.key.as_bytes());
-        out.varint(header.value.map_or(1, |value| (value.len() as u64) << 1));
-        out.bytes(header.value.unwrap_or_default());
-    }
 }
 
 /// Runs `work` with a buffer that this thread keeps for the next time, unless it has become large.

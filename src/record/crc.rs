@@ -22,15 +22,23 @@ const fn multiply(a: u32, mut b: u32) -> u32 {
     product
 }
 
-/// x to the power of 8 * 2^n, for each n: what 2^n zero bytes do to a checksum.
-const POWERS: [u32; 32] = {
-    let mut powers = [0; 32];
-    // x^8, then squared over and over.
-    powers[0] = 1 << 23;
-    let mut n = 1;
-    while n < 32 {
-        powers[n] = multiply(powers[n - 1], powers[n - 1]);
-        n += 1;
+/// x to the power of 8 * digit * 16^place: what that many zero bytes do to a checksum. One multiplication a
+/// hexadecimal digit of the length makes a shift over any length.
+const POWERS: [[u32; 16]; 8] = {
+    let mut powers = [[0; 16]; 8];
+    // x^8.
+    let mut one = 1 << 23;
+    let mut place = 0;
+    while place < 8 {
+        // x^0.
+        powers[place][0] = 1 << 31;
+        let mut digit = 1;
+        while digit < 16 {
+            powers[place][digit] = multiply(powers[place][digit - 1], one);
+            digit += 1;
+        }
+        one = multiply(powers[place][15], one);
+        place += 1;
     }
     powers
 };
@@ -42,17 +50,15 @@ pub(super) struct Shift(u32);
 impl Shift {
     /// The shift over `len` bytes.
     pub(super) fn over(len: usize) -> Self {
-        // x^0.
-        let mut product = 1 << 31;
-        let mut rest = len;
-        for power in POWERS {
-            if rest & 1 == 1 {
-                product = multiply(power, product);
-            }
-            rest >>= 1;
+        // A batch's length has 32 bits.
+        let mut rest = len as u32;
+        let mut product = POWERS[0][(rest & 15) as usize];
+        for powers in &POWERS[1..] {
+            rest >>= 4;
             if rest == 0 {
                 break;
             }
+            product = multiply(powers[(rest & 15) as usize], product);
         }
         Self(product)
     }

@@ -91,7 +91,7 @@ pub(super) fn records(
     if codec == Codec::None {
         return Ok(Records::legacy(batch, data.clone(), 1, 0, append_time, false));
     }
-    let packed = outer.value.and_then(|value| data.get(value.start as usize..value.end as usize));
+    let packed = outer.value.and_then(|value| data.get(value.start()..value.end()));
     let packed = packed.ok_or_else(|| batch.corrupt("compressed message without a value"))?;
     let format = if outer.magic == 0 { Format::OldLz4 } else { Format::Standard };
     let inner = batch.unpack(codec, packed, format, limits)?;

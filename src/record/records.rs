@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::iter::FusedIterator;
+use std::num::NonZeroU32;
 
 use bytes::Bytes;
 
@@ -42,37 +43,54 @@ impl<'a> HeaderRef<'a> {
     }
 }
 
-/// A part of a batch's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// A part of a batch's bytes. An `Option` of it is as small as itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// Where it begins.
-    pub start: u32,
-    /// Where it ends; this byte is not part of it.
-    pub end: u32,
+    start: u32,
+    /// No part of a record ends where the batch's bytes begin.
+    end: NonZeroU32,
 }
 
 impl Span {
+    /// Without bytes.
+    const EMPTY: Self = Self { start: 1, end: NonZeroU32::MIN };
+
     #[inline(always)]
     pub(super) fn new(start: usize, end: usize) -> Self {
         // Batches are below 4 GiB: `Batch::records` sees to it.
-        Self { start: start as u32, end: end as u32 }
+        match NonZeroU32::new(end as u32) {
+            Some(end) => Self { start: start as u32, end },
+            None => Self::EMPTY,
+        }
+    }
+
+    /// Where it begins.
+    #[inline(always)]
+    pub const fn start(self) -> usize {
+        self.start as usize
+    }
+
+    /// Where it ends; this byte is not part of it.
+    #[inline(always)]
+    pub const fn end(self) -> usize {
+        self.end.get() as usize
     }
 
     /// How many bytes it has.
-    #[inline]
+    #[inline(always)]
     pub const fn len(self) -> usize {
-        (self.end - self.start) as usize
+        self.end().saturating_sub(self.start())
     }
 
     /// Whether it has no bytes.
-    #[inline]
+    #[inline(always)]
     pub const fn is_empty(self) -> bool {
-        self.end == self.start
+        self.len() == 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn range(self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
+        self.start()..self.end()
     }
 }
 
@@ -196,7 +214,7 @@ impl Records {
     }
 
     /// The bytes of a part of a record. A span of another batch gives other bytes, or none.
-    #[inline]
+    #[inline(always)]
     pub fn slice(&self, span: Span) -> &[u8] {
         self.data.get(span.range()).unwrap_or_default()
     }
@@ -204,7 +222,7 @@ impl Records {
     /// As [`slice`](Self::slice), keeping the batch's bytes alive instead of borrowing them.
     #[inline]
     pub fn bytes(&self, span: Span) -> Bytes {
-        if span.start <= span.end && span.end as usize <= self.data.len() {
+        if span.start() <= span.end() && span.end() <= self.data.len() {
             self.data.slice(span.range())
         } else {
             Bytes::new()
@@ -248,7 +266,7 @@ impl Records {
             timestamp: self.append_time.unwrap_or(entry.timestamp),
             key: entry.key,
             value: entry.value,
-            headers: Span::default(),
+            headers: Span::EMPTY,
             header_count: 0,
         })
     }
@@ -307,6 +325,81 @@ struct Parsed {
 /// One record of version 2, and where it ends.
 #[inline(always)]
 fn parse(data: &[u8], at: usize) -> Option<(Parsed, usize)> {
+    match parse_short(data, at) {
+        Some(parsed) => Some(parsed),
+        None => parse_any(data, at),
+    }
+}
+
+/// A record of the usual kind: no header, numbers of at most two bytes, more bytes behind its head. The head's
+/// numbers are taken from one word. Anything else, damage included, is left to [`parse_any`].
+#[inline(always)]
+fn parse_short(data: &[u8], at: usize) -> Option<(Parsed, usize)> {
+    let head = data.get(at..)?.first_chunk::<10>()?;
+    let [first, second, rest @ ..] = head;
+    let (len, start, mut word) = if *first < 0x80 {
+        let [_, rest @ .., _] = head;
+        (usize::from(*first), at + 1, u64::from_le_bytes(*rest))
+    } else if *second < 0x80 {
+        (usize::from(*first & 0x7f) | usize::from(*second) << 7, at + 2, u64::from_le_bytes(*rest))
+    } else {
+        return None;
+    };
+    if len & 1 != 0 {
+        return None;
+    }
+    let end = start + (len >> 1);
+    // Behind the attributes.
+    let mut place = start + 1;
+    word >>= 8;
+    let delta = short(&mut word, &mut place)?;
+    let index = short(&mut word, &mut place)?;
+    let key_len = short(&mut word, &mut place)?;
+    // Null has length 1 >> 1 = 0.
+    let key_end = place + (key_len >> 1) as usize;
+    let &[first, second] = data.get(key_end..)?.first_chunk::<2>()?;
+    let mut pair = u64::from(first) | u64::from(second) << 8;
+    let mut value_start = key_end;
+    let value_len = short(&mut pair, &mut value_start)?;
+    let value_end = value_start + (value_len >> 1) as usize;
+    // The one check for all parts: the count of headers is zero, and the last byte. A length of -1 is null, and
+    // any other odd number is left to the other way.
+    let negative = (key_len & 1 != 0 && key_len != 1) || (value_len & 1 != 0 && value_len != 1);
+    if value_end + 1 != end || data.get(value_end) != Some(&0) || negative {
+        return None;
+    }
+    let parsed = Parsed {
+        timestamp_delta: (delta >> 1) as i64 ^ -((delta & 1) as i64),
+        offset_delta: (index >> 1) as i32 ^ -((index & 1) as i32),
+        key: (key_len != 1).then(|| Span::new(place, key_end)),
+        value: (value_len != 1).then(|| Span::new(value_start, value_end)),
+        headers: Span::new(end, end),
+        header_count: 0,
+    };
+    Some((parsed, end))
+}
+
+/// Takes a varint of one or two bytes from the low end of a word.
+#[inline(always)]
+fn short(word: &mut u64, place: &mut usize) -> Option<u64> {
+    let bytes = *word;
+    if bytes & 0x80 == 0 {
+        *word = bytes >> 8;
+        *place += 1;
+        Some(bytes & 0x7f)
+    } else if bytes & 0x8000 == 0 {
+        *word = bytes >> 16;
+        *place += 2;
+        Some((bytes & 0x7f) | (bytes >> 1 & 0x3f80))
+    } else {
+        None
+    }
+}
+
+/// Any record.
+#[cold]
+#[inline(never)]
+fn parse_any(data: &[u8], at: usize) -> Option<(Parsed, usize)> {
     let mut frame = Reader::new(data, at);
     let len = usize::try_from(frame.varint()?).ok()?;
     let start = frame.skip(len)?;

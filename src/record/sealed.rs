@@ -175,7 +175,7 @@ pub fn assign_offsets(batch: Bytes, base_offset: i64, leader_epoch: i32, append_
 ///
 /// # Errors
 ///
-/// None for the types of this version; the signature allows for more.
+/// Those of [`BatchBuilder::seal`], none of which a batch of one plain record meets.
 pub fn control_batch(
     control: ControlType,
     producer_id: i64,

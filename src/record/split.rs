@@ -17,8 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// As [`split_with`].
 pub fn split(batch: Bytes) -> Result<(SealedBatch, SealedBatch)> {
-    let codec = first(&batch)?.1;
-    split_with(batch, &Compression::new(codec))
+    split_as(&batch, None)
 }
 
 /// Splits a batch in two of about the same number of bytes. Order and timestamps of the records are kept; the
@@ -28,9 +27,13 @@ pub fn split(batch: Bytes) -> Result<(SealedBatch, SealedBatch)> {
 ///
 /// `RecordTooLarge` when there is but one record; `CorruptBatch` when the bytes are no batch.
 pub fn split_with(batch: Bytes, compression: &Compression) -> Result<(SealedBatch, SealedBatch)> {
-    let (records, _, magic) = first(&batch)?;
-    let all = records.collect_all()?;
-    let (records, all) = (all.0, all.1);
+    split_as(&batch, Some(compression))
+}
+
+fn split_as(batch: &Bytes, compression: Option<&Compression>) -> Result<(SealedBatch, SealedBatch)> {
+    let (sources, codec, magic) = open(batch)?;
+    let compression = compression.copied().unwrap_or(Compression::new(codec));
+    let (sources, all) = sources.collect_all()?;
     if all.len() < 2 {
         return Err(Error::new(
             ErrorKind::RecordTooLarge,
@@ -46,11 +49,11 @@ pub fn split_with(batch: Bytes, compression: &Compression) -> Result<(SealedBatc
     // At least one record on each side.
     let middle = middle.unwrap_or(0).clamp(1, all.len() - 1);
     let (left, right) = all.split_at(middle);
-    Ok((seal(&records, left, compression, magic)?, seal(&records, right, compression, magic)?))
+    Ok((seal(&sources, left, &compression, magic)?, seal(&sources, right, &compression, magic)?))
 }
 
 /// The records of a batch that this client made itself, with its codec and magic.
-fn first(bytes: &Bytes) -> Result<(AllRecords, Codec, i8)> {
+fn open(bytes: &Bytes) -> Result<(AllRecords, Codec, i8)> {
     let limits = DecompressLimits { max_bytes: usize::MAX };
     let mut sources = Vec::new();
     let mut found = None;

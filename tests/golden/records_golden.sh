@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the batches in tests/data/records with Kafka's Java classes and kafka-python, or lets those read kavka's.
+# Makes the batches in tests/data/records with Kafka's Java classes, kafka-python and
+# librdkafka, or lets those read kavka's.
 #
 #   records_golden.sh write           # into tests/data/records
 #   records_golden.sh check DIR       # DIR: where `cargo test --test records` put ours (it prints the place)
@@ -31,7 +32,7 @@ sed 's/common\.record\.internal\./common.record./' "$here/RecordsGolden.java" > 
 cp "$here/RecordsGolden.java" "$work/4.4.0/RecordsGolden.java"
 if [ ! -d "$work/venv" ]; then
     python3 -m venv "$work/venv"
-    "$work/venv/bin/pip" -q install kafka-python==3.0.12 python-snappy lz4 zstandard xxhash
+    "$work/venv/bin/pip" -q install kafka-python==3.0.12 python-snappy lz4 zstandard xxhash confluent-kafka
 fi
 
 java_golden() {
@@ -46,11 +47,13 @@ write)
     java_golden 4.4.0 write "$root/tests/data/records" java 2
     java_golden 3.9.1 write "$root/tests/data/records" java 0 1
     "$work/venv/bin/python3" "$here/records_golden.py" write "$root/tests/data/records"
+    "$work/venv/bin/python3" "$here/librdkafka_golden.py" write "$root/tests/data/records"
     ;;
 check)
     java_golden 4.4.0 check "$2"
     java_golden 3.9.1 check "$2"
     "$work/venv/bin/python3" "$here/records_golden.py" check "$2"
+    "$work/venv/bin/python3" "$here/librdkafka_golden.py" check "$2"
     ;;
 *)
     echo "write or check DIR?" >&2

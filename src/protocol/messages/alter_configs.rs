@@ -3,8 +3,8 @@
 use crate::error_code::ErrorCode;
 
 messages! {
-    /// Replaces the whole configuration of resources. Use [`IncrementalAlterConfigsRequest`] where there is
-    /// a choice.
+    /// Replaces the whole configuration of resources. Use
+    /// [`IncrementalAlterConfigsRequest`](super::IncrementalAlterConfigsRequest) where there is a choice.
     request AlterConfigsRequest(33, 0-2, flexible 2+) -> AlterConfigsResponse {
         resources: Vec<AlterConfigsResource>,
         /// Whether to check the request without doing anything.

@@ -50,12 +50,12 @@ messages! {
         current_leader_epoch: i32 [9+, ignorable] = -1,
         fetch_offset: i64,
         last_fetched_epoch: i32 [12+] = -1,
-        /// The first offset that the log still has; -1 for unknown.
+        /// The first offset of the follower's log; -1 for clients.
         log_start_offset: i64 [5+, ignorable] = -1,
         partition_max_bytes: i32,
         /// The id of the log directory of a follower.
         replica_directory_id: Uuid [17+, tag 0, ignorable],
-        /// The offset up to which records are replicated and can be read.
+        /// The high watermark that the follower knows.
         high_watermark: i64 [18+, tag 1, ignorable] = 9223372036854775807,
     }
 

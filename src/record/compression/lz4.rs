@@ -36,7 +36,13 @@ const SIZE_64_KIB: u8 = 4 << 4;
 
 thread_local! {
     static TABLES: RefCell<Option<Tables>> = const { RefCell::new(None) };
+    static OUTPUT: RefCell<Option<Output>> = const { RefCell::new(None) };
 }
+
+/// Where a block is decompressed: at most as large as the largest block, 4 MiB. To make the room for it in the
+/// result would mean to clear it each time.
+#[derive(Default)]
+struct Output(Vec<u8>);
 
 /// One hash table for blocks below 64 KiB, a larger one for full blocks.
 struct Tables {
@@ -164,25 +170,28 @@ fn block(
     limit: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    let start = out.len();
     let most = block_size.min(data.len().saturating_mul(MAX_RATIO));
-    let room = most.min(limit - start);
-    out.resize(start + room, 0);
-    let (before, output) = out.split_at_mut(start);
-    let dictionary = &before[history.max(start.saturating_sub(WINDOW)).min(start)..];
-    let done = if dictionary.is_empty() {
-        decompress_into(data, output)
-    } else {
-        decompress_into_with_dict(data, output, dictionary)
-    };
-    match done {
-        Ok(len) => {
-            out.truncate(start + len);
-            Ok(())
+    let room = most.min(limit - out.len());
+    with_state(&OUTPUT, |Output(buffer)| {
+        if buffer.len() < room {
+            buffer.resize(room, 0);
         }
-        Err(DecompressError::OutputTooSmall { .. }) if room < most => Err(CodecError::TooLarge),
-        Err(_) => Err(CodecError::Corrupt("lz4: damaged data")),
-    }
+        let output = buffer.get_mut(..room).unwrap_or_default();
+        let dictionary = &out[history.max(out.len().saturating_sub(WINDOW)).min(out.len())..];
+        let done = if dictionary.is_empty() {
+            decompress_into(data, output)
+        } else {
+            decompress_into_with_dict(data, output, dictionary)
+        };
+        match done {
+            Ok(len) => {
+                out.extend_from_slice(output.get(..len).unwrap_or_default());
+                Ok(())
+            }
+            Err(DecompressError::OutputTooSmall { .. }) if room < most => Err(CodecError::TooLarge),
+            Err(_) => Err(CodecError::Corrupt("lz4: damaged data")),
+        }
+    })
 }
 
 struct Header {

@@ -226,7 +226,8 @@ impl fmt::Display for Compression {
     }
 }
 
-/// How much a batch may grow when it is decompressed.
+/// How much a batch may grow when it is decompressed. What comes without compression takes no memory of its
+/// own and is not limited here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecompressLimits {
     /// The most bytes that one batch may have once decompressed. Defaults to 128 MiB.
@@ -252,6 +253,10 @@ pub(super) enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CodecError {
     /// The data is damaged.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd")),
+        allow(dead_code, reason = "only codecs find damage")
+    )]
     Corrupt(&'static str),
     /// More bytes than the limit allows.
     TooLarge,
@@ -276,29 +281,38 @@ pub(super) fn decompress(
     format: Format,
     limit: usize,
 ) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    decompress_into(codec, input, format, limit, &mut out)?;
+    Ok(out)
+}
+
+fn decompress_into(
+    codec: Codec,
+    input: &[u8],
+    format: Format,
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
     // Positions in a batch are kept in 32 bits.
     let limit = limit.min(i32::MAX as usize);
-    let mut out = Vec::new();
     let _ = format;
     match codec {
+        Codec::None if input.len() > limit => Err(CodecError::TooLarge),
         Codec::None => {
-            if input.len() > limit {
-                return Err(CodecError::TooLarge);
-            }
             out.extend_from_slice(input);
+            Ok(())
         }
         #[cfg(feature = "gzip")]
-        Codec::Gzip => gzip::decompress(input, limit, &mut out)?,
+        Codec::Gzip => gzip::decompress(input, limit, out),
         #[cfg(feature = "snappy")]
-        Codec::Snappy => snappy::decompress(input, limit, &mut out)?,
+        Codec::Snappy => snappy::decompress(input, limit, out),
         #[cfg(feature = "lz4")]
-        Codec::Lz4 => lz4::decompress(input, format, limit, &mut out)?,
+        Codec::Lz4 => lz4::decompress(input, format, limit, out),
         #[cfg(feature = "zstd")]
-        Codec::Zstd => zstd::decompress(input, limit, &mut out)?,
+        Codec::Zstd => zstd::decompress(input, limit, out),
         #[allow(unreachable_patterns, reason = "unreachable only while every codec is enabled")]
-        _ => return Err(CodecError::Missing),
+        _ => Err(CodecError::Missing),
     }
-    Ok(out)
 }
 
 /// Makes room for more output: doubling, never past one byte above the limit, so that output beyond the limit

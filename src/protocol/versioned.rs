@@ -1,8 +1,9 @@
-//! What consumers of classic groups put into the opaque bytes of JoinGroup and SyncGroup.
+//! Messages behind two bytes of their version.
 //!
-//! Two bytes of version, then [`ConsumerProtocolSubscription`] or [`ConsumerProtocolAssignment`]. Members of
-//! one group may run different versions of clients, and no broker translates between them: a newer version only
-//! ever adds fields at the end, and a reader takes what it knows.
+//! So go [`ConsumerProtocolSubscription`] and [`ConsumerProtocolAssignment`], which consumers of classic groups put
+//! into the opaque bytes of JoinGroup and SyncGroup, and the keys and values of control records. Writers and readers
+//! may be of different ages, and no broker translates between them: a newer version only ever adds fields at the
+//! end, and a reader takes what it knows.
 //!
 //! [`ConsumerProtocolSubscription`]: super::messages::ConsumerProtocolSubscription
 //! [`ConsumerProtocolAssignment`]: super::messages::ConsumerProtocolAssignment
@@ -41,7 +42,9 @@ pub fn decode_versioned<M: Message>(bytes: Bytes) -> Result<(i16, M), DecodeErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
+    use crate::protocol::messages::{
+        ConsumerProtocolAssignment, ConsumerProtocolSubscription, ControlRecordTypeSchema,
+    };
 
     #[test]
     fn a_newer_version_is_read_as_far_as_it_is_known() {
@@ -56,6 +59,12 @@ mod tests {
         bytes.extend(b"more");
         let (version, read) = decode_versioned::<ConsumerProtocolSubscription>(bytes.into()).unwrap();
         assert_eq!((version, read), (9, subscription));
+    }
+
+    #[test]
+    fn the_key_of_a_commit_marker() {
+        let (version, key) = decode_versioned(Bytes::from_static(b"\0\0\0\x01")).unwrap();
+        assert_eq!((version, key), (0, ControlRecordTypeSchema { type_: 1 }));
     }
 
     #[test]

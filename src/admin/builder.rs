@@ -1,0 +1,46 @@
+//! How an admin client is made.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Admin, KafkaAdminClient};
+use crate::cluster::{Cluster, ClusterMetadata};
+use crate::config::tables::*;
+use crate::config::{AdminConfig, Faults};
+use crate::error::Result;
+use crate::net::bridge::IoThread;
+use crate::net::clock::Clock;
+use crate::net::manager::Manager;
+
+/// Options of an admin client, by methods or by Kafka's property names; see [`KafkaAdminClient::builder`].
+#[must_use = "nothing is connected before build()"]
+#[derive(Default)]
+pub struct AdminBuilder {
+    config: AdminConfig,
+    faults: Faults,
+}
+
+impl AdminBuilder {
+    common_options!(builder_methods!(CommonConfig));
+    admin_options!(builder_methods!(AdminConfig));
+    string_methods!();
+
+    /// Starts the client's IO thread. Connects when the first call needs it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
+    pub fn build(self) -> Result<KafkaAdminClient> {
+        let config = self.config.finish(self.faults)?;
+        let clock = Clock::system();
+        let view = ClusterMetadata::default();
+        let io = IoThread::start(format!("kavka-io-{}", config.common.client_id), clock, {
+            let (config, view) = (config.clone(), view.clone());
+            move |net| {
+                let manager = Manager::new(net, &config.common, &config.common.client_id);
+                // An admin client asks for topics by requests of its own, which create none.
+                let cluster = Cluster::new(manager, &config.common, false, view)?;
+                Ok(Admin { cluster, config })
+            }
+        })?;
+        Ok(KafkaAdminClient { config, clock, view, io, closed: AtomicBool::new(false) })
+    }
+}
