@@ -6,6 +6,8 @@ pub mod cluster;
 pub mod config;
 pub mod error;
 pub mod error_code;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod net;
 pub mod producer;
 pub mod protocol;

@@ -1,0 +1,212 @@
+//! Building a [`MockCluster`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::IoThread;
+use crate::net::clock::{Clock, FAR};
+use crate::net::event_loop::Net;
+use crate::protocol::Uuid;
+
+use super::MockCluster;
+use super::faults::Faults;
+use super::fetch_session::FetchSessions;
+use super::requests::Observed;
+use super::server::{self, Gate};
+use super::state::{Broker, Cluster, Settings, State};
+use super::versions::VersionTable;
+
+/// Sets up a [`MockCluster`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MockClusterBuilder {
+    brokers: i32,
+    topics: Vec<(String, i32)>,
+    versions: VersionTable,
+    settings: Settings,
+}
+
+impl Default for MockClusterBuilder {
+    fn default() -> Self {
+        Self {
+            brokers: 1,
+            topics: Vec::new(),
+            versions: VersionTable::newest(),
+            settings: Settings {
+                auto_create_topics: true,
+                default_partitions: 1,
+                default_replication_factor: None,
+                message_max_bytes: 1_048_588,
+                max_request_bytes: 104_857_600,
+                initial_rebalance_delay: Duration::ZERO,
+                min_session_timeout: Duration::from_millis(1),
+                max_session_timeout: Duration::from_secs(1800),
+                max_fetch_sessions: 1000,
+                cluster_id: "kavka-mock-cluster-000".to_owned(),
+            },
+        }
+    }
+}
+
+impl MockClusterBuilder {
+    /// How many brokers there are; their ids begin at 1. Defaults to 1.
+    pub fn brokers(mut self, brokers: i32) -> Self {
+        self.brokers = brokers;
+        self
+    }
+
+    /// Creates a topic at the start.
+    pub fn topic(mut self, name: impl Into<String>, partitions: i32) -> Self {
+        self.topics.push((name.into(), partitions));
+        self
+    }
+
+    /// Whether asking for the metadata of an unknown topic creates it. Defaults to true, as in Kafka.
+    pub fn auto_create_topics(mut self, create: bool) -> Self {
+        self.settings.auto_create_topics = create;
+        self
+    }
+
+    /// How many partitions a topic gets when nobody says. Defaults to 1.
+    pub fn default_partitions(mut self, partitions: i32) -> Self {
+        self.settings.default_partitions = partitions;
+        self
+    }
+
+    /// How many replicas a partition gets when nobody says. Defaults to 3, or as many as there are brokers.
+    pub fn default_replication_factor(mut self, factor: i16) -> Self {
+        self.settings.default_replication_factor = Some(factor);
+        self
+    }
+
+    /// The largest batch in bytes that is taken. Defaults to 1,048,588, as in Kafka.
+    pub fn message_max_bytes(mut self, bytes: usize) -> Self {
+        self.settings.message_max_bytes = bytes;
+        self
+    }
+
+    /// How long the first rebalance of an empty group waits for more members. Defaults to zero; Kafka's own
+    /// default is 3 s.
+    pub fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
+        self.settings.initial_rebalance_delay = delay;
+        self
+    }
+
+    /// The bounds of session timeouts. Defaults to 1 ms and 30 minutes; Kafka's lower one is 6 s.
+    pub fn session_timeouts(mut self, min: Duration, max: Duration) -> Self {
+        self.settings.min_session_timeout = min;
+        self.settings.max_session_timeout = max;
+        self
+    }
+
+    /// How many fetch sessions a broker keeps; beyond, clients fetch without one. Defaults to 1000.
+    pub fn max_fetch_sessions(mut self, sessions: usize) -> Self {
+        self.settings.max_fetch_sessions = sessions;
+        self
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
+        self.settings.cluster_id = id.into();
+        self
+    }
+
+    /// What all brokers offer; [`MockCluster::set_versions`] changes it for one. Defaults to the newest.
+    pub fn versions(mut self, versions: VersionTable) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Starts the brokers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a number or name that cannot be, [`ErrorKind::Connection`] when the
+    /// system grants no port or thread.
+    pub fn start(self) -> Result<MockCluster> {
+        if !(1..=MAX_BROKERS).contains(&self.brokers) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{} brokers: 1 to {MAX_BROKERS} are possible", self.brokers),
+            ));
+        }
+        let mut reserved = Vec::new();
+        for _ in 0..self.brokers {
+            reserved.push(server::reserve()?);
+        }
+        let ports = reserved.iter().map(|(port, _)| *port).collect();
+        let observed = Arc::new(Observed::default());
+        let seen = Arc::clone(&observed);
+        let io = IoThread::start("kavka-mock", Clock::system(), move |net| self.build(net, seen, reserved))?;
+        Ok(MockCluster { io, observed, ports })
+    }
+
+    fn build(
+        self,
+        net: &Net,
+        observed: Arc<Observed>,
+        reserved: Vec<(u16, Option<socket2::Socket>)>,
+    ) -> Result<Rc<Cluster>> {
+        let brokers = (1..).zip(reserved).map(|(id, (port, reservation))| {
+            let broker = Broker {
+                id,
+                port,
+                advertised: None,
+                rack: None,
+                alive: true,
+                versions: self.versions.clone(),
+                gate: Rc::new(Gate::default()),
+                closing: Vec::new(),
+                sessions: FetchSessions::default(),
+                _reservation: reservation,
+            };
+            (id, broker)
+        });
+        let mut state = State {
+            settings: self.settings,
+            brokers: brokers.collect(),
+            topics: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            coordinators: HashMap::new(),
+            faults: Faults::default(),
+            next_producer_id: 999,
+            connections: 0,
+        };
+        for (name, partitions) in self.topics {
+            let id = Uuid::random(net.random_bytes());
+            state.create_topic(&name, partitions, -1, BTreeMap::new(), id).map_err(|(code, message)| {
+                Error::new(ErrorKind::InvalidArgument, message).with_code(code).with_topic(name)
+            })?;
+        }
+        let ids: Vec<i32> = state.brokers.keys().copied().collect();
+        let cluster = Rc::new(Cluster::new(net.clone(), observed, state));
+        for id in ids {
+            server::listen(&cluster, id)?;
+        }
+        net.spawn(keep_group_time(Rc::clone(&cluster)));
+        Ok(cluster)
+    }
+}
+
+const MAX_BROKERS: i32 = 100;
+
+/// Does what is due in groups: expired sessions, ends of rebalances.
+async fn keep_group_time(cluster: Rc<Cluster>) {
+    loop {
+        let now = cluster.net.now();
+        let (next, expired) = {
+            let mut state = cluster.state();
+            let expired =
+                state.groups.values_mut().filter_map(|group| group.expire(now).then_some(())).count();
+            (state.groups.values().filter_map(|group| group.next_deadline()).min(), expired > 0)
+        };
+        if expired {
+            cluster.changed();
+        }
+        let deadline = next.unwrap_or(now + FAR);
+        // Woken or due, the next look tells.
+        let _ = cluster.net.until(deadline, cluster.group_timers.notified()).await;
+    }
+}

@@ -1,0 +1,667 @@
+//! The classic group protocol, as a coordinator runs it: no IO and no clock in here.
+//!
+//! Every request gets its answer through a sender, at once or when the rebalance has got that far. Time comes in
+//! with each call; [`Group::expire`] does what is due and [`Group::next_deadline`] says when to call it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_channel::oneshot::Sender;
+
+use crate::error_code::ErrorCode;
+use crate::protocol::messages::join_group::{JoinGroupRequestProtocol, JoinGroupResponseMember};
+use crate::protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse};
+
+/// A group's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GroupState {
+    /// No members.
+    #[default]
+    Empty,
+    /// Members are joining.
+    PreparingRebalance,
+    /// The leader is working out the assignment.
+    CompletingRebalance,
+    /// Everybody has an assignment.
+    Stable,
+}
+
+impl GroupState {
+    /// Kafka's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+/// A group.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) state: GroupState,
+    pub(crate) generation: i32,
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: Option<String>,
+    pub(crate) leader: Option<String>,
+    /// In the order in which they joined.
+    pub(crate) members: Vec<Member>,
+    /// Members that were given an id and have yet to use it (KIP-394), with the end of their patience.
+    pending: HashMap<String, Instant>,
+    pub(crate) offsets: BTreeMap<(String, i32), Committed>,
+    /// When the join phase ends, whoever is missing.
+    join_deadline: Option<Instant>,
+    /// Before this the join phase does not end: others may come (`group.initial.rebalance.delay.ms`).
+    join_not_before: Option<Instant>,
+    /// When the members that have not synced are thrown out.
+    sync_deadline: Option<Instant>,
+}
+
+/// A member.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) id: String,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) host: String,
+    pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
+    pub(crate) assignment: Bytes,
+    session_timeout: Duration,
+    rebalance_timeout: Duration,
+    session_deadline: Instant,
+    joining: Option<(i16, Sender<JoinGroupResponse>)>,
+    syncing: Option<Sender<SyncGroupResponse>>,
+}
+
+/// A committed offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    pub(crate) metadata: String,
+}
+
+/// Who joins, besides of what the request says.
+pub(crate) struct Joiner {
+    pub(crate) version: i16,
+    pub(crate) client_id: String,
+    pub(crate) host: String,
+    /// The id of a new member.
+    pub(crate) new_id: String,
+    pub(crate) initial_delay: Duration,
+}
+
+/// The first version that lets a new member join only with an id that it was given before (KIP-394).
+const MEMBER_ID_REQUIRED: i16 = 4;
+/// The first version in which the leader may be told to leave the assignment as it is (KIP-814).
+const SKIP_ASSIGNMENT: i16 = 9;
+
+impl Group {
+    /// A member, old or new, joins.
+    pub(crate) fn join(
+        &mut self,
+        request: JoinGroupRequest,
+        joiner: Joiner,
+        now: Instant,
+        reply: Sender<JoinGroupResponse>,
+    ) {
+        let member_id = request.member_id.clone();
+        if let Err(code) = self.try_join(request, joiner, now, reply) {
+            let (code, reply) = *code;
+            refuse_join(reply, code, &member_id);
+        }
+        self.go_on(now);
+    }
+
+    fn try_join(
+        &mut self,
+        request: JoinGroupRequest,
+        joiner: Joiner,
+        now: Instant,
+        reply: Sender<JoinGroupResponse>,
+    ) -> Result<(), Box<(ErrorCode, Sender<JoinGroupResponse>)>> {
+        if !self.accepts(&request) {
+            return Err(Box::new((ErrorCode::INCONSISTENT_GROUP_PROTOCOL, reply)));
+        }
+        let known = self.members.iter().position(|member| member.id == request.member_id);
+        if let Some(instance) = &request.group_instance_id {
+            let holder = self.members.iter().position(|member| member.instance_id.as_ref() == Some(instance));
+            if request.member_id.is_empty() {
+                match holder {
+                    Some(at) => self.replace_static(at, request, joiner, now, reply),
+                    None => self.add(request, joiner, now, reply),
+                }
+                return Ok(());
+            }
+            match holder {
+                None => return Err(Box::new((ErrorCode::UNKNOWN_MEMBER_ID, reply))),
+                Some(at) if Some(at) != known => {
+                    return Err(Box::new((ErrorCode::FENCED_INSTANCE_ID, reply)));
+                }
+                Some(_) => {}
+            }
+        } else if request.member_id.is_empty() {
+            if joiner.version >= MEMBER_ID_REQUIRED {
+                self.pending.insert(joiner.new_id.clone(), now + timeout(request.session_timeout_ms));
+                refuse_join(reply, ErrorCode::MEMBER_ID_REQUIRED, &joiner.new_id);
+            } else {
+                self.add(request, joiner, now, reply);
+            }
+            return Ok(());
+        } else if self.pending.contains_key(&request.member_id) {
+            let joiner = Joiner { new_id: request.member_id.clone(), ..joiner };
+            self.add(request, joiner, now, reply);
+            return Ok(());
+        }
+        match known {
+            None => Err(Box::new((ErrorCode::UNKNOWN_MEMBER_ID, reply))),
+            Some(at) => {
+                self.rejoin(at, request, &joiner, now, reply);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the protocols have one in common with those of all members.
+    fn accepts(&self, request: &JoinGroupRequest) -> bool {
+        if request.protocols.is_empty() || request.protocol_type.is_empty() {
+            return false;
+        }
+        let others: Vec<&Member> =
+            self.members.iter().filter(|member| member.id != request.member_id).collect();
+        others.is_empty()
+            || (self.protocol_type == request.protocol_type
+                && request.protocols.iter().any(|wanted| {
+                    others.iter().all(|other| other.protocols.iter().any(|one| one.name == wanted.name))
+                }))
+    }
+
+    fn add(
+        &mut self,
+        request: JoinGroupRequest,
+        joiner: Joiner,
+        now: Instant,
+        reply: Sender<JoinGroupResponse>,
+    ) {
+        self.pending.remove(&joiner.new_id);
+        let was_empty = self.members.is_empty();
+        if was_empty {
+            self.protocol_type.clone_from(&request.protocol_type);
+        }
+        let session_timeout = timeout(request.session_timeout_ms);
+        self.members.push(Member {
+            id: joiner.new_id,
+            instance_id: request.group_instance_id,
+            client_id: joiner.client_id,
+            host: joiner.host,
+            protocols: request.protocols,
+            assignment: Bytes::new(),
+            session_timeout,
+            rebalance_timeout: rebalance_timeout(request.rebalance_timeout_ms, session_timeout),
+            session_deadline: now + session_timeout,
+            joining: Some((joiner.version, reply)),
+            syncing: None,
+        });
+        if self.state == GroupState::Empty && !joiner.initial_delay.is_zero() {
+            self.join_not_before = Some(now + joiner.initial_delay);
+        }
+        self.rebalance(now);
+    }
+
+    fn rejoin(
+        &mut self,
+        at: usize,
+        request: JoinGroupRequest,
+        joiner: &Joiner,
+        now: Instant,
+        reply: Sender<JoinGroupResponse>,
+    ) {
+        let is_leader = self.leader.as_deref() == Some(&request.member_id);
+        let Some(member) = self.members.get_mut(at) else { return };
+        member.touch(now);
+        let changed = member.protocols != request.protocols;
+        let again = match self.state {
+            GroupState::CompletingRebalance => !changed,
+            GroupState::Stable => !changed && !is_leader,
+            _ => false,
+        };
+        if again {
+            // The answer was lost on its way, most likely.
+            return self.answer_join(at, joiner.version, reply, false);
+        }
+        member.update(request);
+        member.wait_to_join(joiner.version, reply);
+        self.rebalance(now);
+    }
+
+    /// A static member comes back without its id (KIP-345): it gets a new one, the old one is fenced.
+    fn replace_static(
+        &mut self,
+        at: usize,
+        request: JoinGroupRequest,
+        joiner: Joiner,
+        now: Instant,
+        reply: Sender<JoinGroupResponse>,
+    ) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        let old_id = std::mem::replace(&mut member.id, joiner.new_id.clone());
+        if let Some((_, waiting)) = member.joining.take() {
+            refuse_join(waiting, ErrorCode::FENCED_INSTANCE_ID, &old_id);
+        }
+        if let Some(waiting) = member.syncing.take() {
+            refuse_sync(waiting, ErrorCode::FENCED_INSTANCE_ID);
+        }
+        let same_metadata = member.protocols == request.protocols;
+        member.update(request);
+        member.touch(now);
+        let was_leader = self.leader.as_deref() == Some(&old_id);
+        if was_leader {
+            self.leader = Some(joiner.new_id);
+        }
+        if self.state == GroupState::Stable && same_metadata {
+            let skip = was_leader && joiner.version >= SKIP_ASSIGNMENT;
+            if was_leader && !skip {
+                // Old clients would assign anew as leaders, so they are told that the leader is somebody else.
+                self.answer_join_as_follower(at, old_id, reply);
+            } else {
+                self.answer_join(at, joiner.version, reply, skip);
+            }
+            return;
+        }
+        if let Some(member) = self.members.get_mut(at) {
+            member.wait_to_join(joiner.version, reply);
+        }
+        self.rebalance(now);
+    }
+
+    /// Begins a rebalance, or goes on with the one under way.
+    fn rebalance(&mut self, now: Instant) {
+        if self.state == GroupState::CompletingRebalance {
+            for waiting in self.members.iter_mut().filter_map(|member| member.syncing.take()) {
+                refuse_sync(waiting, ErrorCode::REBALANCE_IN_PROGRESS);
+            }
+        }
+        if self.state != GroupState::PreparingRebalance {
+            self.state = GroupState::PreparingRebalance;
+            self.sync_deadline = None;
+            let patience = self.members.iter().map(|member| member.rebalance_timeout).max();
+            self.join_deadline = Some(now + patience.unwrap_or_default());
+        }
+    }
+
+    /// Ends the join phase when everybody is there.
+    fn go_on(&mut self, now: Instant) {
+        if self.state != GroupState::PreparingRebalance
+            || self.join_not_before.is_some_and(|moment| now < moment)
+        {
+            return;
+        }
+        let all_here = self.pending.is_empty() && self.members.iter().all(|member| member.joining.is_some());
+        if all_here || self.join_deadline.is_some_and(|deadline| now >= deadline) {
+            self.end_join(now);
+        }
+    }
+
+    fn end_join(&mut self, now: Instant) {
+        self.members.retain(|member| member.joining.is_some() || member.instance_id.is_some());
+        self.join_deadline = None;
+        self.join_not_before = None;
+        self.generation += 1;
+        if self.members.is_empty() {
+            self.state = GroupState::Empty;
+            self.protocol = None;
+            self.leader = None;
+            return;
+        }
+        self.state = GroupState::CompletingRebalance;
+        self.protocol = self.vote();
+        let stays = |leader: &String| {
+            self.members.iter().any(|member| member.id == *leader && member.joining.is_some())
+        };
+        if !self.leader.as_ref().is_some_and(stays) {
+            let first = self.members.iter().find(|member| member.joining.is_some());
+            self.leader = first.or(self.members.first()).map(|member| member.id.clone());
+        }
+        let patience = self.members.iter().map(|member| member.rebalance_timeout).max();
+        self.sync_deadline = Some(now + patience.unwrap_or_default());
+        for at in 0..self.members.len() {
+            let Some(member) = self.members.get_mut(at) else { continue };
+            member.assignment = Bytes::new();
+            member.touch(now);
+            if let Some((version, reply)) = member.joining.take() {
+                self.answer_join(at, version, reply, false);
+            }
+        }
+    }
+
+    /// The protocol that most members prefer among those that all have.
+    fn vote(&self) -> Option<String> {
+        let common = |name: &str| {
+            self.members.iter().all(|member| member.protocols.iter().any(|protocol| protocol.name == name))
+        };
+        let mut votes: Vec<(&str, usize)> = Vec::new();
+        for member in &self.members {
+            let names = member.protocols.iter().map(|protocol| protocol.name.as_str());
+            let Some(choice) = names.into_iter().find(|name| common(name)) else { continue };
+            match votes.iter_mut().find(|(name, _)| *name == choice) {
+                Some((_, count)) => *count += 1,
+                None => votes.push((choice, 1)),
+            }
+        }
+        let most = votes.iter().map(|(_, count)| *count).max()?;
+        votes.iter().find(|(_, count)| *count == most).map(|(name, _)| (*name).to_owned())
+    }
+
+    fn answer_join(&self, at: usize, version: i16, reply: Sender<JoinGroupResponse>, skip_assignment: bool) {
+        let Some(member) = self.members.get(at) else { return };
+        let mut response = self.joined(member);
+        response.skip_assignment = skip_assignment && version >= SKIP_ASSIGNMENT;
+        if self.leader.as_ref() == Some(&member.id) {
+            response.members = self
+                .members
+                .iter()
+                .map(|member| JoinGroupResponseMember {
+                    member_id: member.id.clone(),
+                    group_instance_id: member.instance_id.clone(),
+                    metadata: self.metadata_of(member),
+                })
+                .collect();
+        }
+        // A member whose connection is gone comes back or times out.
+        let _ = reply.send(response);
+    }
+
+    fn answer_join_as_follower(&self, at: usize, leader: String, reply: Sender<JoinGroupResponse>) {
+        let Some(member) = self.members.get(at) else { return };
+        let _ = reply.send(JoinGroupResponse { leader, ..self.joined(member) });
+    }
+
+    fn joined(&self, member: &Member) -> JoinGroupResponse {
+        JoinGroupResponse {
+            generation_id: self.generation,
+            protocol_type: Some(self.protocol_type.clone()),
+            protocol_name: Some(self.protocol.clone().unwrap_or_default()),
+            leader: self.leader.clone().unwrap_or_default(),
+            member_id: member.id.clone(),
+            ..Default::default()
+        }
+    }
+
+    /// What a member said of itself under the protocol that was chosen.
+    pub(crate) fn metadata_of(&self, member: &Member) -> Bytes {
+        let chosen = member.protocols.iter().find(|protocol| Some(&protocol.name) == self.protocol.as_ref());
+        chosen.map(|protocol| protocol.metadata.clone()).unwrap_or_default()
+    }
+
+    /// A member asks for its assignment; the leader brings everybody's.
+    pub(crate) fn sync(&mut self, request: SyncGroupRequest, now: Instant, reply: Sender<SyncGroupResponse>) {
+        let at =
+            match self.check(&request.member_id, request.group_instance_id.as_deref(), request.generation_id)
+            {
+                Ok(at) => at,
+                Err(code) => return refuse_sync(reply, code),
+            };
+        let differs = |theirs: &Option<String>, ours: Option<&String>| {
+            theirs.as_ref().is_some_and(|theirs| Some(theirs) != ours)
+        };
+        if differs(&request.protocol_type, Some(&self.protocol_type))
+            || differs(&request.protocol_name, self.protocol.as_ref())
+        {
+            return refuse_sync(reply, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+        }
+        let is_leader = self.leader.as_ref() == Some(&request.member_id);
+        let Some(member) = self.members.get_mut(at) else { return };
+        member.touch(now);
+        match self.state {
+            GroupState::Empty => refuse_sync(reply, ErrorCode::UNKNOWN_MEMBER_ID),
+            GroupState::PreparingRebalance => refuse_sync(reply, ErrorCode::REBALANCE_IN_PROGRESS),
+            GroupState::Stable => {
+                let assignment = member.assignment.clone();
+                let _ = reply.send(self.synced(assignment));
+            }
+            GroupState::CompletingRebalance => {
+                if let Some(older) = member.syncing.replace(reply) {
+                    refuse_sync(older, ErrorCode::REBALANCE_IN_PROGRESS);
+                }
+                if !is_leader {
+                    return;
+                }
+                for given in request.assignments {
+                    if let Some(member) = self.members.iter_mut().find(|member| member.id == given.member_id)
+                    {
+                        member.assignment = given.assignment;
+                    }
+                }
+                self.state = GroupState::Stable;
+                self.sync_deadline = None;
+                for at in 0..self.members.len() {
+                    let Some(member) = self.members.get_mut(at) else { continue };
+                    if let Some(reply) = member.syncing.take() {
+                        member.touch(now);
+                        let assignment = member.assignment.clone();
+                        let _ = reply.send(self.synced(assignment));
+                    }
+                }
+            }
+        }
+    }
+
+    fn synced(&self, assignment: Bytes) -> SyncGroupResponse {
+        SyncGroupResponse {
+            protocol_type: Some(self.protocol_type.clone()),
+            protocol_name: self.protocol.clone(),
+            assignment,
+            ..Default::default()
+        }
+    }
+
+    /// A sign of life.
+    pub(crate) fn heartbeat(
+        &mut self,
+        member_id: &str,
+        instance_id: Option<&str>,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        let at = self.check(member_id, instance_id, generation)?;
+        if let Some(member) = self.members.get_mut(at) {
+            member.touch(now);
+        }
+        match self.state {
+            GroupState::PreparingRebalance => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a member out.
+    pub(crate) fn leave(
+        &mut self,
+        member_id: &str,
+        instance_id: Option<&str>,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        if self.pending.remove(member_id).is_some() {
+            self.go_on(now);
+            return Ok(());
+        }
+        let at = match instance_id {
+            Some(instance) if member_id.is_empty() => {
+                self.members.iter().position(|member| member.instance_id.as_deref() == Some(instance))
+            }
+            _ => Some(self.find(member_id, instance_id)?),
+        };
+        self.remove(at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?, now);
+        self.go_on(now);
+        Ok(())
+    }
+
+    fn remove(&mut self, at: usize, now: Instant) {
+        let mut gone = self.members.remove(at);
+        if let Some((_, reply)) = gone.joining.take() {
+            refuse_join(reply, ErrorCode::UNKNOWN_MEMBER_ID, &gone.id);
+        }
+        if let Some(reply) = gone.syncing.take() {
+            refuse_sync(reply, ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        self.rebalance(now);
+    }
+
+    /// The member, if id, static id and generation are right.
+    fn check(&self, member_id: &str, instance_id: Option<&str>, generation: i32) -> Result<usize, ErrorCode> {
+        let at = self.find(member_id, instance_id)?;
+        if generation == self.generation { Ok(at) } else { Err(ErrorCode::ILLEGAL_GENERATION) }
+    }
+
+    fn find(&self, member_id: &str, instance_id: Option<&str>) -> Result<usize, ErrorCode> {
+        if let Some(instance) = instance_id {
+            let holder = self.members.iter().find(|member| member.instance_id.as_deref() == Some(instance));
+            match holder {
+                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                Some(holder) if holder.id != member_id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+                Some(_) => {}
+            }
+        }
+        self.members.iter().position(|member| member.id == member_id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
+    }
+
+    /// Whether the sender may commit: a member of this generation, or nobody while there are no members.
+    pub(crate) fn check_commit(
+        &mut self,
+        member_id: &str,
+        instance_id: Option<&str>,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        if generation < 0 && self.members.is_empty() {
+            return Ok(());
+        }
+        let at = self.check(member_id, instance_id, generation)?;
+        if let Some(member) = self.members.get_mut(at) {
+            member.touch(now);
+        }
+        match self.state {
+            GroupState::CompletingRebalance => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets what was committed for a topic that is deleted.
+    pub(crate) fn forget_topic(&mut self, topic: &str) {
+        self.offsets.retain(|(name, _), _| name != topic);
+    }
+
+    /// Another broker has become the coordinator: those who wait have to ask there.
+    pub(crate) fn moved(&mut self) {
+        for member in &mut self.members {
+            if let Some((_, reply)) = member.joining.take() {
+                refuse_join(reply, ErrorCode::NOT_COORDINATOR, &member.id);
+            }
+            if let Some(reply) = member.syncing.take() {
+                refuse_sync(reply, ErrorCode::NOT_COORDINATOR);
+            }
+        }
+    }
+
+    /// Forgets answers that nobody waits for any more, so that these members have to show signs of life again.
+    pub(crate) fn drop_abandoned(&mut self) {
+        for member in &mut self.members {
+            member.joining = member.joining.take().filter(|(_, reply)| !reply.is_canceled());
+            member.syncing = member.syncing.take().filter(|reply| !reply.is_canceled());
+        }
+    }
+
+    /// Throws a member out, as if its session had timed out.
+    pub(crate) fn evict(&mut self, member_id: &str, now: Instant) -> bool {
+        let at = self.members.iter().position(|member| member.id == member_id);
+        if let Some(at) = at {
+            self.remove(at, now);
+            self.go_on(now);
+        }
+        at.is_some()
+    }
+
+    /// Begins a rebalance though nobody asked for one.
+    pub(crate) fn force_rebalance(&mut self, now: Instant) {
+        if !self.members.is_empty() {
+            self.rebalance(now);
+        }
+    }
+
+    /// When [`expire`](Self::expire) has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let sessions = self.members.iter().filter(|member| !member.is_waiting());
+        let sessions = sessions.map(|member| member.session_deadline);
+        let phases = [self.sync_deadline, self.join_not_before.or(self.join_deadline)];
+        sessions.chain(self.pending.values().copied()).chain(phases.into_iter().flatten()).min()
+    }
+
+    /// Does what is due. Returns whether anything was.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+            return false;
+        }
+        if self.join_not_before.is_some_and(|moment| now >= moment) {
+            self.join_not_before = None;
+        }
+        self.pending.retain(|_, deadline| now < *deadline);
+        let late_sync = self.sync_deadline.is_some_and(|deadline| now >= deadline);
+        if late_sync {
+            self.sync_deadline = None;
+        }
+        while let Some(at) = self.members.iter().position(|member| {
+            !member.is_waiting()
+                && (now >= member.session_deadline || (late_sync && member.syncing.is_none()))
+        }) {
+            self.remove(at, now);
+        }
+        if late_sync && self.state == GroupState::CompletingRebalance {
+            self.rebalance(now);
+        }
+        self.go_on(now);
+        true
+    }
+}
+
+impl Member {
+    /// Whether it waits for an answer: then it need not show signs of life.
+    fn is_waiting(&self) -> bool {
+        self.joining.is_some() || self.syncing.is_some()
+    }
+
+    fn touch(&mut self, now: Instant) {
+        self.session_deadline = now + self.session_timeout;
+    }
+
+    fn update(&mut self, request: JoinGroupRequest) {
+        self.session_timeout = timeout(request.session_timeout_ms);
+        self.rebalance_timeout = rebalance_timeout(request.rebalance_timeout_ms, self.session_timeout);
+        self.protocols = request.protocols;
+    }
+
+    fn wait_to_join(&mut self, version: i16, reply: Sender<JoinGroupResponse>) {
+        if let Some((_, older)) = self.joining.replace((version, reply)) {
+            refuse_join(older, ErrorCode::REBALANCE_IN_PROGRESS, &self.id);
+        }
+    }
+}
+
+fn timeout(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// JoinGroup below version 1 has no rebalance timeout.
+fn rebalance_timeout(ms: i32, session_timeout: Duration) -> Duration {
+    if ms < 0 { session_timeout } else { timeout(ms) }
+}
+
+fn refuse_join(reply: Sender<JoinGroupResponse>, error_code: ErrorCode, member_id: &str) {
+    let member_id = member_id.to_owned();
+    let _ = reply.send(JoinGroupResponse { error_code, member_id, ..Default::default() });
+}
+
+fn refuse_sync(reply: Sender<SyncGroupResponse>, error_code: ErrorCode) {
+    let _ = reply.send(SyncGroupResponse { error_code, ..Default::default() });
+}

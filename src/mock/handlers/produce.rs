@@ -1,0 +1,118 @@
+//! Produce.
+
+use super::{Cx, Handled, Handler};
+use crate::error_code::ErrorCode;
+use crate::mock::log::{AppendRules, Appended};
+use crate::mock::state::State;
+use crate::protocol::messages::produce::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, TopicProduceData,
+    TopicProduceResponse,
+};
+use crate::protocol::messages::{ProduceRequest, ProduceResponse};
+
+/// The first version that names topics by id.
+const TOPIC_IDS: i16 = 13;
+
+/// The first version that tells the leader to one who asked another broker (KIP-951).
+const LEADER_HINTS: i16 = 10;
+
+impl Handler for ProduceRequest {
+    fn partitions(&self, state: &State, _: i32) -> Vec<(String, i32)> {
+        let mut all = Vec::new();
+        for topic in &self.topic_data {
+            let name = name_of(state, topic).unwrap_or_default();
+            all.extend(topic.partition_data.iter().map(|partition| (name.clone(), partition.index)));
+        }
+        all
+    }
+
+    async fn handle(self, cx: &Cx) -> Handled<ProduceResponse> {
+        let mut response = ProduceResponse::default();
+        let mut failed = false;
+        let mut leaders = Vec::new();
+        for topic in self.topic_data {
+            let name =
+                if cx.version >= TOPIC_IDS { name_of(&cx.state(), &topic) } else { Some(topic.name.clone()) };
+            let mut answer = TopicProduceResponse {
+                name: topic.name,
+                topic_id: topic.topic_id,
+                partition_responses: Vec::with_capacity(topic.partition_data.len()),
+            };
+            for partition in topic.partition_data {
+                let index = partition.index;
+                let result = match &name {
+                    None => Err(ErrorCode::UNKNOWN_TOPIC_ID),
+                    Some(_) if !(-1..=1).contains(&self.acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
+                    Some(name) => append(cx, name, partition),
+                };
+                let state = cx.state();
+                let known = name.as_ref().and_then(|name| state.partition(name, index));
+                let mut line = PartitionProduceResponse { index, base_offset: -1, ..Default::default() };
+                line.error_message = None;
+                match result {
+                    Ok(appended) => {
+                        line.base_offset = appended.base_offset;
+                        line.log_append_time_ms = appended.append_time;
+                        line.log_start_offset = known.map_or(-1, |partition| partition.log.start_offset());
+                    }
+                    Err(code) => {
+                        failed = true;
+                        line.error_code = code;
+                        let hint = known.filter(|_| cx.version >= LEADER_HINTS);
+                        if let (ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(partition)) = (code, hint) {
+                            line.current_leader = LeaderIdAndEpoch {
+                                leader_id: partition.leader,
+                                leader_epoch: partition.leader_epoch,
+                            };
+                            leaders.push(partition.leader);
+                        }
+                    }
+                }
+                answer.partition_responses.push(line);
+            }
+            response.responses.push(answer);
+        }
+        cx.cluster.changed();
+        if self.acks == 0 {
+            // The only way to tell of an error to one who does not want to hear of it.
+            return if failed { Handled::Close } else { Handled::Silent };
+        }
+        leaders.sort_unstable();
+        leaders.dedup();
+        let state = cx.state();
+        response.node_endpoints = leaders
+            .into_iter()
+            .filter_map(|leader| state.brokers.get(&leader))
+            .map(|broker| {
+                let (host, port) = broker.endpoint();
+                NodeEndpoint { node_id: broker.id, host, port: port.into(), rack: broker.rack.clone() }
+            })
+            .collect();
+        Handled::Answer(response)
+    }
+}
+
+fn name_of(state: &State, topic: &TopicProduceData) -> Option<String> {
+    if topic.topic_id.is_zero() {
+        return Some(topic.name.clone());
+    }
+    state.topic_name(topic.topic_id).map(str::to_owned)
+}
+
+fn append(cx: &Cx, topic: &str, data: PartitionProduceData) -> Result<Appended, ErrorCode> {
+    cx.check_partition(topic, data.index)?;
+    let now_ms = cx.cluster.net.clock().unix_millis();
+    let mut state = cx.state();
+    let max_batch_bytes = state.max_message_bytes(topic);
+    let append_time = state.stamps_append_time(topic).then_some(now_ms);
+    let partition = state.led(cx.broker, topic, data.index, -1)?;
+    let records = data.records.unwrap_or_default();
+    let rules = AppendRules {
+        leader_epoch: partition.leader_epoch,
+        max_batch_bytes,
+        append_time,
+        legacy: cx.version < 3,
+        now_ms,
+    };
+    partition.log.append(&records, rules)
+}

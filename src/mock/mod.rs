@@ -1,0 +1,601 @@
+//! Kafka brokers inside the process, for tests and first steps.
+//!
+//! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
+//! real logs, with Kafka's sequence checks, leader epochs, topic ids and groups, and they fail on demand. It is
+//! a test double: nothing is stored on disk, all replicas are one and the same log, and there are no
+//! transactions, ACLs or authentication.
+//!
+//! ```
+//! use kavka::mock::MockCluster;
+//! use kavka::protocol::ApiKey;
+//! use kavka::ErrorCode;
+//!
+//! let cluster = MockCluster::builder().brokers(3).topic("orders", 6).start()?;
+//! println!("connect to {}", cluster.bootstrap_servers());
+//!
+//! // The second produce request to partition 0 is turned down once.
+//! let fault = cluster.on(ApiKey::PRODUCE).partition("orders", 0).nth(2..=2).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+//! assert_eq!(fault.hits(), 0);
+//!
+//! cluster.kill(1)?;
+//! assert_eq!(cluster.leader("orders", 0), Some(2));
+//! assert_eq!(cluster.end_offset("orders", 0), 0);
+//! # Ok::<(), kavka::Error>(())
+//! ```
+
+mod builder;
+mod fault_builder;
+mod faults;
+mod fetch_session;
+mod group;
+mod handlers;
+mod log;
+mod producers;
+mod records;
+mod requests;
+mod server;
+mod state;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::{IoThread, Remote};
+use crate::protocol::{ApiKey, Uuid};
+
+pub use builder::MockClusterBuilder;
+pub use fault_builder::{Fault, FaultBuilder};
+pub use group::GroupState;
+pub use records::MockRecord;
+pub use requests::MockRequest;
+pub use versions::VersionTable;
+
+use requests::Observed;
+use state::{Cluster, State};
+
+/// A cluster of Kafka brokers in this process; dropping it stops them.
+///
+/// All methods may be called from any thread. Those that change the cluster have taken effect when they return.
+pub struct MockCluster {
+    io: IoThread<Rc<Cluster>>,
+    observed: Arc<Observed>,
+    ports: Vec<u16>,
+}
+
+/// Longer than any of the short works that the IO thread is given takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl MockCluster {
+    /// A builder, for more than the defaults.
+    pub fn builder() -> MockClusterBuilder {
+        MockClusterBuilder::default()
+    }
+
+    /// Starts one broker that creates topics on demand.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connection`] when the system grants no port or thread.
+    pub fn start() -> Result<Self> {
+        Self::builder().start()
+    }
+
+    /// The addresses of all brokers, as `bootstrap.servers` takes them.
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        addresses.join(",")
+    }
+
+    /// The address of one broker; the first one is 1.
+    pub fn broker_address(&self, broker: i32) -> Option<String> {
+        let at = usize::try_from(broker).ok()?.checked_sub(1)?;
+        self.ports.get(at).map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    /// Creates a topic.
+    ///
+    /// # Errors
+    /// The broker's error code: the topic exists, its name or the number of partitions is not valid.
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        self.create_topic_with(name, partitions, [])
+    }
+
+    /// Creates a topic with options such as `message.timestamp.type` or `max.message.bytes`.
+    ///
+    /// # Errors
+    /// As [`create_topic`](Self::create_topic).
+    pub fn create_topic_with<'a>(
+        &self,
+        name: &str,
+        partitions: i32,
+        configs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<()> {
+        let name = name.to_owned();
+        let configs: BTreeMap<String, String> =
+            configs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.change(move |cluster| {
+            let id = Uuid::random(cluster.net.random_bytes());
+            let created = cluster.state().create_topic(&name, partitions, -1, configs, id);
+            created.map_err(|(code, message)| {
+                Error::new(ErrorKind::Broker, message).with_code(code).with_topic(name)
+            })
+        })
+    }
+
+    /// Deletes a topic with its records, and what groups have committed for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownTopic`].
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.change(
+            move |cluster| {
+                if cluster.state().delete_topic(&name) { Ok(()) } else { Err(unknown_topic(&name)) }
+            },
+        )
+    }
+
+    /// The names of all topics.
+    pub fn topics(&self) -> Vec<String> {
+        self.look(|state| state.topics.keys().cloned().collect())
+    }
+
+    /// The id of a topic.
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        let name = name.to_owned();
+        self.look(move |state| state.topics.get(&name).map(|topic| topic.id))
+    }
+
+    /// How many partitions a topic has; 0 when it does not exist.
+    pub fn partitions(&self, topic: &str) -> i32 {
+        let topic = topic.to_owned();
+        self.look(move |state| state.topics.get(&topic).map_or(0, |topic| topic.partitions.len() as i32))
+    }
+
+    /// The records of a partition, in order; none when it does not exist.
+    pub fn records(&self, topic: &str, partition: i32) -> Vec<MockRecord> {
+        self.partition(topic, partition, |partition| partition.log.records())
+    }
+
+    /// The batches of a partition as they lie in its log.
+    pub fn batches(&self, topic: &str, partition: i32) -> Vec<Bytes> {
+        self.partition(topic, partition, |partition| partition.log.batches())
+    }
+
+    /// The offset behind the last record of a partition; 0 when there is no such partition.
+    pub fn end_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.partition(topic, partition, |partition| partition.log.end_offset())
+    }
+
+    /// The offset of the first record of a partition; 0 when there is no such partition.
+    pub fn start_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.partition(topic, partition, |partition| partition.log.start_offset())
+    }
+
+    /// The broker that leads a partition, if one does.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.partition(topic, partition, |partition| Some(partition.leader).filter(|leader| *leader >= 0))
+    }
+
+    /// The leader epoch of a partition, if it exists.
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.partition(topic, partition, |partition| Some(partition.leader_epoch))
+    }
+
+    /// What a group has committed for a partition.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let (group, key) = (group.to_owned(), (topic.to_owned(), partition));
+        self.look(move |state| state.groups.get(&group)?.offsets.get(&key).map(|committed| committed.offset))
+    }
+
+    /// The state of a group; `None` when there is no such group.
+    pub fn group_state(&self, group: &str) -> Option<GroupState> {
+        let group = group.to_owned();
+        self.look(move |state| state.groups.get(&group).map(|group| group.state))
+    }
+
+    /// The generation of a group; -1 when there is no such group.
+    pub fn group_generation(&self, group: &str) -> i32 {
+        let group = group.to_owned();
+        self.look(move |state| state.groups.get(&group).map_or(-1, |group| group.generation))
+    }
+
+    /// The ids of a group's members, in the order in which they joined.
+    pub fn group_members(&self, group: &str) -> Vec<String> {
+        let group = group.to_owned();
+        self.look(move |state| {
+            let members = state.groups.get(&group).into_iter().flat_map(|group| &group.members);
+            members.map(|member| member.id.clone()).collect()
+        })
+    }
+
+    /// The broker that coordinates a group, if one is up.
+    pub fn coordinator(&self, group: &str) -> Option<i32> {
+        let group = group.to_owned();
+        self.look(move |state| state.coordinator(&group).map(|broker| broker.id))
+    }
+
+    /// Injects faults into requests of one API, or of all with `None`. See [`FaultBuilder`].
+    pub fn on(&self, api: impl Into<Option<ApiKey>>) -> FaultBuilder<'_> {
+        FaultBuilder::new(self, api.into())
+    }
+
+    /// Takes all faults away, and has brokers read again that were stopped.
+    pub fn clear_faults(&self) {
+        let _ = self.change(|cluster| {
+            let mut state = cluster.state();
+            state.faults.clear();
+            state.brokers.values().for_each(|broker| broker.gate.open());
+            Ok(())
+        });
+    }
+
+    /// Kills a broker: its listener and connections close, and its partitions move to other replicas, in new
+    /// leader epochs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn kill(&self, broker: i32) -> Result<()> {
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            server::close(cluster, broker);
+            let mut state = cluster.state();
+            state.elect();
+            state.check_waiting_members(broker);
+            Ok(())
+        })
+    }
+
+    /// As [`kill`](Self::kill), but its partitions keep it as their leader, as in the time before the
+    /// controller notices.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn kill_without_failover(&self, broker: i32) -> Result<()> {
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            server::close(cluster, broker);
+            cluster.state().check_waiting_members(broker);
+            Ok(())
+        })
+    }
+
+    /// Starts a killed broker again, on its old port. Partitions without a leader get one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker, [`ErrorKind::Connection`] when its port is
+    /// taken.
+    pub fn restart(&self, broker: i32) -> Result<()> {
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            if !cluster.state().is_alive(broker) {
+                server::listen(cluster, broker)?;
+            }
+            cluster.state().elect();
+            Ok(())
+        })
+    }
+
+    /// Closes all connections of a broker, which stays up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn disconnect(&self, broker: i32) -> Result<()> {
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            if cluster.state().is_alive(broker) {
+                server::close(cluster, broker);
+                server::listen(cluster, broker)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Has a broker read no more bytes, while its connections stay open and what it has read is answered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn stop_reading(&self, broker: i32) -> Result<()> {
+        self.with_broker(broker, |broker| broker.gate.close())
+    }
+
+    /// Has a broker read again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn resume_reading(&self, broker: i32) -> Result<()> {
+        self.with_broker(broker, |broker| broker.gate.open())
+    }
+
+    /// Makes a broker the leader of a partition, in a new leader epoch, and a replica if it was none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker or partition.
+    pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) -> Result<()> {
+        let known = self.look(move |state| state.brokers.contains_key(&broker));
+        if !known {
+            return Err(no_broker(broker));
+        }
+        self.with_partition(topic, partition, move |partition| {
+            if !partition.replicas.contains(&broker) {
+                partition.replicas.push(broker);
+            }
+            partition.lead(broker);
+        })
+    }
+
+    /// Sets the leader epoch of a partition. The leader stays.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    pub fn set_leader_epoch(&self, topic: &str, partition: i32, epoch: i32) -> Result<()> {
+        self.with_partition(topic, partition, move |partition| {
+            partition.leader_epoch = epoch;
+            partition.log.begin_epoch(epoch);
+        })
+    }
+
+    /// Cuts the end off a partition's log in a new leader epoch, as an unclean election does. A batch that
+    /// begins below `offset` and ends above goes as a whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        self.with_partition(topic, partition, move |partition| {
+            partition.log.truncate(offset);
+            let leader = partition.leader;
+            partition.lead(leader);
+        })
+    }
+
+    /// Deletes the records before an offset, as retention does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    pub fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        self.with_partition(topic, partition, move |partition| {
+            let end = partition.log.end_offset();
+            // Between 0 and the end it cannot fail.
+            let _ = partition.log.delete_before(offset.clamp(0, end));
+        })
+    }
+
+    /// Has a partition forget its idempotent producers, as brokers do with idle ones.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<()> {
+        self.with_partition(topic, partition, |partition| partition.log.forget_producers())
+    }
+
+    /// Has a broker forget its fetch sessions, as one with a full cache does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn forget_fetch_sessions(&self, broker: i32) -> Result<()> {
+        self.with_broker(broker, |broker| broker.sessions.clear())
+    }
+
+    /// How many fetch sessions a broker has.
+    pub fn fetch_sessions(&self, broker: i32) -> usize {
+        self.look(move |state| state.brokers.get(&broker).map_or(0, |broker| broker.sessions.len()))
+    }
+
+    /// Makes a broker the coordinator of a group.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn move_coordinator(&self, group: &str, broker: i32) -> Result<()> {
+        let group = group.to_owned();
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            let mut state = cluster.state();
+            let state = &mut *state;
+            if let Some(group) = state.groups.get_mut(&group) {
+                group.moved();
+            }
+            state.coordinators.insert(group, broker);
+            Ok(())
+        })
+    }
+
+    /// Has a group rebalance, if it has members.
+    pub fn rebalance(&self, group: &str) {
+        let group = group.to_owned();
+        let _ = self.change(move |cluster| {
+            let now = cluster.net.now();
+            if let Some(group) = cluster.state().groups.get_mut(&group) {
+                group.force_rebalance(now);
+            }
+            cluster.group_timers.notify();
+            Ok(())
+        });
+    }
+
+    /// Throws a member out of its group, as if its session had timed out. Returns whether it was there.
+    pub fn evict_member(&self, group: &str, member_id: &str) -> bool {
+        let (group, member_id) = (group.to_owned(), member_id.to_owned());
+        let evicted = self.change(move |cluster| {
+            let now = cluster.net.now();
+            let evicted =
+                cluster.state().groups.get_mut(&group).is_some_and(|group| group.evict(&member_id, now));
+            cluster.group_timers.notify();
+            Ok(evicted)
+        });
+        evicted.unwrap_or(false)
+    }
+
+    /// Changes what a broker offers to connections from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn set_versions(&self, broker: i32, versions: VersionTable) -> Result<()> {
+        self.with_broker(broker, move |broker| broker.versions = versions)
+    }
+
+    /// Changes the address under which metadata and coordinators name a broker, as with a proxy before it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    pub fn advertise(&self, broker: i32, host: &str, port: u16) -> Result<()> {
+        let host = host.to_owned();
+        self.with_broker(broker, move |broker| broker.advertised = Some((host, port)))
+    }
+
+    /// All requests that were read, oldest first. At most 100,000 are kept, and 64 MiB of their bytes.
+    pub fn requests(&self) -> Vec<MockRequest> {
+        self.observed.requests(|_| true)
+    }
+
+    /// The requests of one API, oldest first.
+    pub fn requests_of(&self, api: ApiKey) -> Vec<MockRequest> {
+        self.observed.requests(|request| request.api == api)
+    }
+
+    /// How many requests of one API were read.
+    pub fn request_count(&self, api: ApiKey) -> usize {
+        self.observed.count(|request| request.api == api)
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.observed.clear();
+    }
+
+    /// Waits until a condition holds. It is looked at again after every request and every change of the
+    /// cluster. Returns whether it came to hold in time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use kavka::mock::MockCluster;
+    /// let cluster = MockCluster::builder().topic("orders", 1).start()?;
+    /// assert!(cluster.wait_for(Duration::from_secs(1), |cluster| cluster.leader("orders", 0) == Some(1)));
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    #[must_use]
+    pub fn wait_for(&self, timeout: Duration, mut condition: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = self.remote().clock().deadline(timeout);
+        loop {
+            let seen = self.observed.changes();
+            if condition(self) {
+                return true;
+            }
+            if !self.observed.wait_for_change(seen, deadline) {
+                return condition(self);
+            }
+        }
+    }
+
+    fn remote(&self) -> &Remote<Rc<Cluster>> {
+        self.io.remote()
+    }
+
+    /// Runs something on the IO thread and waits for it. Unlike [`IoThread::run`] this is fine on the IO thread
+    /// of a client: the mock's is another one.
+    fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Rc<Cluster>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let answer = self.remote().ask(move |cluster| {
+            let result = work(&cluster);
+            async move { result }
+        });
+        match answer.recv_deadline(self.remote().clock().deadline(PATIENCE)) {
+            Ok(result) => result,
+            Err(_) => Err(self.remote().gone()),
+        }
+    }
+
+    fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Rc<Cluster>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(move |cluster| {
+            let result = work(cluster);
+            cluster.changed();
+            result
+        })
+    }
+
+    fn look<T: Default + Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> T {
+        self.call(move |cluster| Ok(look(&cluster.state()))).unwrap_or_else(|error| {
+            ::log::error!("MockCluster: {error}");
+            T::default()
+        })
+    }
+
+    fn partition<T: Default + Send + 'static>(
+        &self,
+        topic: &str,
+        partition: i32,
+        look: impl FnOnce(&state::Partition) -> T + Send + 'static,
+    ) -> T {
+        let topic = topic.to_owned();
+        self.look(move |state| state.partition(&topic, partition).map(look).unwrap_or_default())
+    }
+
+    fn with_partition(
+        &self,
+        topic: &str,
+        partition: i32,
+        change: impl FnOnce(&mut state::Partition) + Send + 'static,
+    ) -> Result<()> {
+        let topic = topic.to_owned();
+        self.change(move |cluster| match cluster.state().partition_mut(&topic, partition) {
+            Some(partition) => {
+                change(partition);
+                Ok(())
+            }
+            None => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("there is no partition {topic}-{partition}"),
+            )),
+        })
+    }
+
+    fn with_broker(
+        &self,
+        broker: i32,
+        change: impl FnOnce(&mut state::Broker) + Send + 'static,
+    ) -> Result<()> {
+        self.change(move |cluster| match cluster.state().brokers.get_mut(&broker) {
+            Some(broker) => {
+                change(broker);
+                Ok(())
+            }
+            None => Err(no_broker(broker)),
+        })
+    }
+}
+
+impl Drop for MockCluster {
+    fn drop(&mut self) {
+        // So that its ports are free and its connections closed when the next test looks.
+        self.io.shutdown(Duration::from_secs(5));
+    }
+}
+
+impl fmt::Debug for MockCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MockCluster")
+            .field("bootstrap_servers", &self.bootstrap_servers())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_broker(cluster: &Cluster, broker: i32) -> Result<()> {
+    if cluster.state().brokers.contains_key(&broker) { Ok(()) } else { Err(no_broker(broker)) }
+}
+
+fn no_broker(broker: i32) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("there is no broker {broker}; the first one is 1"))
+}
+
+fn unknown_topic(name: &str) -> Error {
+    Error::new(ErrorKind::UnknownTopic, format!("there is no topic {name}")).with_topic(name)
+}

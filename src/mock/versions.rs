@@ -1,0 +1,313 @@
+//! Which versions of which APIs a broker offers: the mock's own, and those of brokers one meets.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::{ApiKey, VersionRange};
+
+use super::handlers::SERVED;
+
+/// The versions of the APIs that a mock broker offers.
+///
+/// A table can only offer what the mock serves: APIs and versions beyond are left out.
+///
+/// ```
+/// use kavka::mock::VersionTable;
+/// use kavka::protocol::ApiKey;
+///
+/// let table = VersionTable::kafka_2_1().without(ApiKey::INIT_PRODUCER_ID).with(ApiKey::FETCH, 4, 9);
+/// assert_eq!(table.range(ApiKey::FETCH).map(|range| range.max), Some(9));
+/// assert_eq!(table.range(ApiKey::INIT_PRODUCER_ID), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionTable(BTreeMap<ApiKey, VersionRange>);
+
+impl VersionTable {
+    /// All that the mock serves.
+    pub fn newest() -> Self {
+        Self(SERVED.iter().copied().collect())
+    }
+
+    /// Changes the versions of one API.
+    #[must_use]
+    pub fn with(mut self, api: ApiKey, min: i16, max: i16) -> Self {
+        let served = SERVED.iter().find(|(key, _)| *key == api);
+        match served.and_then(|(_, range)| range.intersect(VersionRange::new(min, max))) {
+            Some(range) => self.0.insert(api, range),
+            None => self.0.remove(&api),
+        };
+        self
+    }
+
+    /// Takes an API away.
+    #[must_use]
+    pub fn without(mut self, api: ApiKey) -> Self {
+        self.0.remove(&api);
+        self
+    }
+
+    /// The versions of an API; `None` when the broker does not have it.
+    pub fn range(&self, api: ApiKey) -> Option<VersionRange> {
+        self.0.get(&api).copied()
+    }
+
+    /// All APIs, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (ApiKey, VersionRange)> + '_ {
+        self.0.iter().map(|(key, range)| (*key, *range))
+    }
+
+    fn of(rows: &[(ApiKey, i16, i16)]) -> Self {
+        rows.iter().fold(Self(BTreeMap::new()), |table, (key, min, max)| table.with(*key, *min, *max))
+    }
+}
+
+impl Default for VersionTable {
+    fn default() -> Self {
+        Self::newest()
+    }
+}
+
+impl VersionTable {
+    /// As Kafka 0.10.0.
+    pub fn kafka_0_10_0() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 2),
+            (ApiKey::FETCH, 0, 2),
+            (ApiKey::LIST_OFFSETS, 0, 0),
+            (ApiKey::METADATA, 0, 1),
+            (ApiKey::OFFSET_COMMIT, 0, 2),
+            (ApiKey::OFFSET_FETCH, 0, 1),
+            (ApiKey::FIND_COORDINATOR, 0, 0),
+            (ApiKey::JOIN_GROUP, 0, 0),
+            (ApiKey::HEARTBEAT, 0, 0),
+            (ApiKey::LEAVE_GROUP, 0, 0),
+            (ApiKey::SYNC_GROUP, 0, 0),
+            (ApiKey::DESCRIBE_GROUPS, 0, 0),
+            (ApiKey::LIST_GROUPS, 0, 0),
+            (ApiKey::API_VERSIONS, 0, 0),
+        ])
+    }
+
+    /// As Kafka 0.11.0.
+    pub fn kafka_0_11() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 3),
+            (ApiKey::FETCH, 0, 5),
+            (ApiKey::LIST_OFFSETS, 0, 2),
+            (ApiKey::METADATA, 0, 4),
+            (ApiKey::OFFSET_COMMIT, 0, 3),
+            (ApiKey::OFFSET_FETCH, 0, 3),
+            (ApiKey::FIND_COORDINATOR, 0, 1),
+            (ApiKey::JOIN_GROUP, 0, 2),
+            (ApiKey::HEARTBEAT, 0, 1),
+            (ApiKey::LEAVE_GROUP, 0, 1),
+            (ApiKey::SYNC_GROUP, 0, 1),
+            (ApiKey::DESCRIBE_GROUPS, 0, 1),
+            (ApiKey::LIST_GROUPS, 0, 1),
+            (ApiKey::API_VERSIONS, 0, 1),
+            (ApiKey::CREATE_TOPICS, 0, 2),
+            (ApiKey::DELETE_TOPICS, 0, 1),
+            (ApiKey::DELETE_RECORDS, 0, 0),
+            (ApiKey::INIT_PRODUCER_ID, 0, 0),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 0),
+        ])
+    }
+
+    /// As Kafka 1.1.
+    pub fn kafka_1_1() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 5),
+            (ApiKey::FETCH, 0, 7),
+            (ApiKey::LIST_OFFSETS, 0, 2),
+            (ApiKey::METADATA, 0, 5),
+            (ApiKey::OFFSET_COMMIT, 0, 3),
+            (ApiKey::OFFSET_FETCH, 0, 3),
+            (ApiKey::FIND_COORDINATOR, 0, 1),
+            (ApiKey::JOIN_GROUP, 0, 2),
+            (ApiKey::HEARTBEAT, 0, 1),
+            (ApiKey::LEAVE_GROUP, 0, 1),
+            (ApiKey::SYNC_GROUP, 0, 1),
+            (ApiKey::DESCRIBE_GROUPS, 0, 1),
+            (ApiKey::LIST_GROUPS, 0, 1),
+            (ApiKey::API_VERSIONS, 0, 1),
+            (ApiKey::CREATE_TOPICS, 0, 2),
+            (ApiKey::DELETE_TOPICS, 0, 1),
+            (ApiKey::DELETE_RECORDS, 0, 0),
+            (ApiKey::INIT_PRODUCER_ID, 0, 0),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 1),
+            (ApiKey::CREATE_PARTITIONS, 0, 0),
+            (ApiKey::DELETE_GROUPS, 0, 0),
+        ])
+    }
+
+    /// As Kafka 2.1.
+    pub fn kafka_2_1() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 7),
+            (ApiKey::FETCH, 0, 10),
+            (ApiKey::LIST_OFFSETS, 0, 4),
+            (ApiKey::METADATA, 0, 7),
+            (ApiKey::OFFSET_COMMIT, 0, 6),
+            (ApiKey::OFFSET_FETCH, 0, 5),
+            (ApiKey::FIND_COORDINATOR, 0, 2),
+            (ApiKey::JOIN_GROUP, 0, 3),
+            (ApiKey::HEARTBEAT, 0, 2),
+            (ApiKey::LEAVE_GROUP, 0, 2),
+            (ApiKey::SYNC_GROUP, 0, 2),
+            (ApiKey::DESCRIBE_GROUPS, 0, 2),
+            (ApiKey::LIST_GROUPS, 0, 2),
+            (ApiKey::API_VERSIONS, 0, 2),
+            (ApiKey::CREATE_TOPICS, 0, 3),
+            (ApiKey::DELETE_TOPICS, 0, 3),
+            (ApiKey::DELETE_RECORDS, 0, 1),
+            (ApiKey::INIT_PRODUCER_ID, 0, 1),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 2),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 2),
+            (ApiKey::CREATE_PARTITIONS, 0, 1),
+            (ApiKey::DELETE_GROUPS, 0, 1),
+        ])
+    }
+
+    /// As Kafka 2.8.
+    pub fn kafka_2_8() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 9),
+            (ApiKey::FETCH, 0, 12),
+            (ApiKey::LIST_OFFSETS, 0, 6),
+            (ApiKey::METADATA, 0, 11),
+            (ApiKey::OFFSET_COMMIT, 0, 8),
+            (ApiKey::OFFSET_FETCH, 0, 7),
+            (ApiKey::FIND_COORDINATOR, 0, 3),
+            (ApiKey::JOIN_GROUP, 0, 7),
+            (ApiKey::HEARTBEAT, 0, 4),
+            (ApiKey::LEAVE_GROUP, 0, 4),
+            (ApiKey::SYNC_GROUP, 0, 5),
+            (ApiKey::DESCRIBE_GROUPS, 0, 5),
+            (ApiKey::LIST_GROUPS, 0, 4),
+            (ApiKey::API_VERSIONS, 0, 3),
+            (ApiKey::CREATE_TOPICS, 0, 7),
+            (ApiKey::DELETE_TOPICS, 0, 6),
+            (ApiKey::DELETE_RECORDS, 0, 2),
+            (ApiKey::INIT_PRODUCER_ID, 0, 4),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 4),
+            (ApiKey::CREATE_PARTITIONS, 0, 3),
+            (ApiKey::DELETE_GROUPS, 0, 2),
+            (ApiKey::DESCRIBE_CLUSTER, 0, 0),
+        ])
+    }
+
+    /// As Kafka 3.9.
+    pub fn kafka_3_9() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 11),
+            (ApiKey::FETCH, 0, 17),
+            (ApiKey::LIST_OFFSETS, 0, 9),
+            (ApiKey::METADATA, 0, 12),
+            (ApiKey::OFFSET_COMMIT, 0, 9),
+            (ApiKey::OFFSET_FETCH, 0, 9),
+            (ApiKey::FIND_COORDINATOR, 0, 6),
+            (ApiKey::JOIN_GROUP, 0, 9),
+            (ApiKey::HEARTBEAT, 0, 4),
+            (ApiKey::LEAVE_GROUP, 0, 5),
+            (ApiKey::SYNC_GROUP, 0, 5),
+            (ApiKey::DESCRIBE_GROUPS, 0, 5),
+            (ApiKey::LIST_GROUPS, 0, 5),
+            (ApiKey::API_VERSIONS, 0, 4),
+            (ApiKey::CREATE_TOPICS, 0, 7),
+            (ApiKey::DELETE_TOPICS, 0, 6),
+            (ApiKey::DELETE_RECORDS, 0, 2),
+            (ApiKey::INIT_PRODUCER_ID, 0, 5),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 4),
+            (ApiKey::CREATE_PARTITIONS, 0, 3),
+            (ApiKey::DELETE_GROUPS, 0, 2),
+            (ApiKey::DESCRIBE_CLUSTER, 0, 1),
+            (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
+        ])
+    }
+
+    /// As Kafka 4.3, which offers old versions of Produce that it does not serve, for the sake of old clients.
+    pub fn kafka_4_3() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 13),
+            (ApiKey::FETCH, 4, 18),
+            (ApiKey::LIST_OFFSETS, 1, 11),
+            (ApiKey::METADATA, 0, 13),
+            (ApiKey::OFFSET_COMMIT, 2, 10),
+            (ApiKey::OFFSET_FETCH, 1, 10),
+            (ApiKey::FIND_COORDINATOR, 0, 6),
+            (ApiKey::JOIN_GROUP, 0, 9),
+            (ApiKey::HEARTBEAT, 0, 4),
+            (ApiKey::LEAVE_GROUP, 0, 5),
+            (ApiKey::SYNC_GROUP, 0, 5),
+            (ApiKey::DESCRIBE_GROUPS, 0, 6),
+            (ApiKey::LIST_GROUPS, 0, 5),
+            (ApiKey::API_VERSIONS, 0, 4),
+            (ApiKey::CREATE_TOPICS, 2, 7),
+            (ApiKey::DELETE_TOPICS, 1, 6),
+            (ApiKey::DELETE_RECORDS, 0, 2),
+            (ApiKey::INIT_PRODUCER_ID, 0, 5),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 2, 4),
+            (ApiKey::DESCRIBE_CONFIGS, 1, 4),
+            (ApiKey::CREATE_PARTITIONS, 0, 3),
+            (ApiKey::DELETE_GROUPS, 0, 2),
+            (ApiKey::DESCRIBE_CLUSTER, 0, 2),
+            (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
+        ])
+    }
+
+    /// As a service that is as picky as Amazon MSK Serverless: few versions of Produce and Fetch, no topic ids, no DeleteRecords.
+    pub fn msk_serverless() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 7, 9),
+            (ApiKey::FETCH, 10, 12),
+            (ApiKey::LIST_OFFSETS, 4, 6),
+            (ApiKey::METADATA, 7, 9),
+            (ApiKey::OFFSET_COMMIT, 6, 8),
+            (ApiKey::OFFSET_FETCH, 5, 7),
+            (ApiKey::FIND_COORDINATOR, 2, 3),
+            (ApiKey::JOIN_GROUP, 3, 7),
+            (ApiKey::HEARTBEAT, 2, 4),
+            (ApiKey::LEAVE_GROUP, 2, 4),
+            (ApiKey::SYNC_GROUP, 2, 5),
+            (ApiKey::DESCRIBE_GROUPS, 2, 5),
+            (ApiKey::LIST_GROUPS, 2, 4),
+            (ApiKey::API_VERSIONS, 0, 3),
+            (ApiKey::CREATE_TOPICS, 3, 7),
+            (ApiKey::DELETE_TOPICS, 3, 6),
+            (ApiKey::INIT_PRODUCER_ID, 1, 4),
+            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 3, 4),
+            (ApiKey::DESCRIBE_CONFIGS, 2, 4),
+            (ApiKey::CREATE_PARTITIONS, 1, 3),
+            (ApiKey::DELETE_GROUPS, 1, 2),
+            (ApiKey::DESCRIBE_CLUSTER, 0, 0),
+        ])
+    }
+
+    /// As a service that is as old as Azure Event Hubs' Kafka endpoint by its documentation: no idempotence, no DeleteRecords, no zstd.
+    pub fn event_hubs() -> Self {
+        Self::of(&[
+            (ApiKey::PRODUCE, 0, 7),
+            (ApiKey::FETCH, 0, 9),
+            (ApiKey::LIST_OFFSETS, 0, 5),
+            (ApiKey::METADATA, 0, 7),
+            (ApiKey::OFFSET_COMMIT, 0, 7),
+            (ApiKey::OFFSET_FETCH, 0, 5),
+            (ApiKey::FIND_COORDINATOR, 0, 2),
+            (ApiKey::JOIN_GROUP, 0, 5),
+            (ApiKey::HEARTBEAT, 0, 3),
+            (ApiKey::LEAVE_GROUP, 0, 3),
+            (ApiKey::SYNC_GROUP, 0, 3),
+            (ApiKey::DESCRIBE_GROUPS, 0, 4),
+            (ApiKey::LIST_GROUPS, 0, 2),
+            (ApiKey::API_VERSIONS, 0, 2),
+            (ApiKey::CREATE_TOPICS, 0, 4),
+            (ApiKey::DELETE_TOPICS, 0, 3),
+            (ApiKey::DESCRIBE_CONFIGS, 0, 2),
+            (ApiKey::CREATE_PARTITIONS, 0, 1),
+            (ApiKey::DELETE_GROUPS, 0, 1),
+        ])
+    }
+}

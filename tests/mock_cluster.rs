@@ -1,0 +1,1 @@
+//! The mock cluster, spoken to over plain sockets with the protocol module.
