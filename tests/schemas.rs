@@ -1,6 +1,6 @@
 //! Compares the messages with the schemas that Kafka ships in its `kafka-clients` jar.
 //!
-//! `KAVKA_SCHEMAS` names a folder with the content of `common/message` of two jars: `4.4.0/*.json`, and
+//! `KAVKA_KAFKA_SCHEMAS` names a folder with the content of `common/message` of two jars: `4.4.0/*.json`, and
 //! `3.9.1/*.json` for versions that Kafka 4 has removed. `scripts/test` fetches them and sets the variable.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,8 +285,8 @@ struct Kafka {
 
 impl Kafka {
     fn load() -> Self {
-        let folder = std::env::var_os("KAVKA_SCHEMAS").expect(
-            "KAVKA_SCHEMAS is not set: run scripts/test, or unpack common/message/*.json of the kafka-clients \
+        let folder = std::env::var_os("KAVKA_KAFKA_SCHEMAS").expect(
+            "KAVKA_KAFKA_SCHEMAS is not set: run scripts/test, or unpack common/message/*.json of the kafka-clients \
              jars into folders 4.4.0 and 3.9.1 and set it to the folder above",
         );
         let folder = Path::new(&folder);

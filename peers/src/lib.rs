@@ -1,7 +1,7 @@
 //! What the yardstick programs share with each other, and in meaning with `kavka perf`: the command line, the
 //! values that are sent, and the way the result is measured and printed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -117,12 +117,13 @@ impl Stopwatch {
     pub fn start(total: u64) -> Self {
         let (done, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, end) = (done.clone(), over.clone());
+        let (before, after) = if io::stderr().is_terminal() { ("\r", " ") } else { ("", "\n") };
         let progress = thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
                 thread::park_timeout(Duration::from_secs(1));
-                eprint!("\r{} of {total} records ", count.load(Ordering::Relaxed));
+                eprint!("{before}{} of {total} records{after}", count.load(Ordering::Relaxed));
             }
-            eprintln!();
+            eprint!("{}", if before.is_empty() { "" } else { "\n" });
         });
         Self { wall: Instant::now(), cpu: cpu_time(), done, over, progress }
     }

@@ -31,11 +31,6 @@ macro_rules! common_options {
             default_api_timeout: Duration = Duration::from_secs(60),
                 "default.api.timeout.ms", "default_api_timeout_ms", 1 => MAX_MS;
 
-            /// How long finding the cluster through the bootstrap servers may take. kafka-python's; Kafka's own
-            /// clients have no such option. Defaults to 30 s.
-            bootstrap_timeout: Duration = Duration::from_secs(30),
-                "bootstrap.timeout.ms", "bootstrap_timeout_ms", 1 => MAX_MS;
-
             /// How long dropping a client that was not closed may block. kavka's own. Defaults to 1 s.
             drop_timeout: Duration = Duration::from_secs(1), "drop.timeout.ms", "drop_timeout_ms", 0 => MAX_MS;
 
@@ -79,8 +74,8 @@ macro_rules! common_options {
             metadata_max_age: Duration = Duration::from_secs(300),
                 "metadata.max.age.ms", "metadata_max_age_ms", 0 => MAX_MS;
 
-            /// What is done with a host name that has several addresses (KIP-235, KIP-302). Defaults to
-            /// `use_all_dns_ips`.
+            /// What is done with a host name that has several addresses (KIP-302). This version of kavka offers
+            /// `use_all_dns_ips` alone. Defaults to `use_all_dns_ips`.
             client_dns_lookup: DnsLookup = DnsLookup::UseAllDnsIps, "client.dns.lookup", "client_dns_lookup";
 
             /// How brokers are talked to. This version of kavka offers `PLAINTEXT` alone. Defaults to `PLAINTEXT`.

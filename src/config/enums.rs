@@ -103,11 +103,10 @@ words! {
     }
 
     /// What is done with a host name that has several addresses.
+    #[non_exhaustive]
     DnsLookup {
         /// The addresses are tried one after the other.
         UseAllDnsIps: "use_all_dns_ips" | "default",
-        /// Each bootstrap server is replaced by the canonical names of all its addresses.
-        ResolveCanonicalAddresssOnly: "resolve_canonical_bootstrap_servers_only",
     }
 
     /// The codec that a producer's batches are compressed with.

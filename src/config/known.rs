@@ -100,6 +100,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("share.*", NOT_YET),
     ("internal.*", "is internal to Kafka's own clients"),
     ("socket.options", "is kafka-python's; kavka's sockets always have TCP_NODELAY and SO_KEEPALIVE"),
+    (
+        "bootstrap.timeout.ms",
+        "is kafka-python's; kavka connects when it has to, and each call has its own bound",
+    ),
     ("selector", PYTHON),
     ("net", PYTHON),
     ("kafka.client", PYTHON),

@@ -239,6 +239,10 @@ fn check(batch: &Batch) -> Result<(), ErrorCode> {
     if batch.producer_id() >= 0 && (batch.base_sequence() < 0 || batch.producer_epoch() < 0) {
         return Err(ErrorCode::INVALID_RECORD);
     }
+    if batch.is_transactional() {
+        // There is no coordinator that could have begun a transaction.
+        return Err(ErrorCode::INVALID_TXN_STATE);
+    }
     match batch.codec() {
         Ok(Codec::None) => {
             let records = batch.records(false, &LIMITS).map_err(|_| ErrorCode::CORRUPT_MESSAGE)?;
@@ -313,4 +317,123 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: AppendRules = AppendRules {
+        leader_epoch: 0,
+        max_batch_bytes: 1 << 20,
+        append_time: None,
+        legacy: false,
+        now_ms: 5000,
+    };
+
+    fn batch(times: &[i64], magic: i8) -> Bytes {
+        let mut builder = BatchBuilder::new(Vec::new(), usize::MAX);
+        for time in times {
+            builder.try_append(*time, Some(b"k"), Some(time.to_string().as_bytes()), &[]).unwrap();
+        }
+        builder.seal(&Compression::NONE, magic).unwrap().stamp(ProducerState::NONE)
+    }
+
+    fn log(batches: &[&[i64]]) -> Log {
+        let mut log = Log::default();
+        for times in batches {
+            log.append(&batch(times, 2), RULES).unwrap();
+        }
+        log
+    }
+
+    #[test]
+    fn batches_get_offsets_and_are_read_whole() {
+        let log = log(&[&[10, 20], &[30], &[40, 50]]);
+        assert_eq!((log.start_offset(), log.end_offset()), (0, 5));
+        let offsets: Vec<i64> = log.records().iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [0, 1, 2, 3, 4]);
+        assert_eq!(log.read(1, usize::MAX, true).len(), 3, "the batch that holds the offset comes whole");
+        assert_eq!(log.read(2, 1, true).len(), 1, "one batch at least");
+        assert_eq!(log.read(2, 1, false).len(), 0);
+        assert_eq!(log.read(5, usize::MAX, true).len(), 0);
+    }
+
+    #[test]
+    fn offsets_are_found_by_time() {
+        let mut log = log(&[&[10, 30], &[20, 25], &[28]]);
+        assert_eq!(log.offset_for_time(0), Some((0, 10)));
+        assert_eq!(log.offset_for_time(15), Some((1, 30)));
+        assert_eq!(log.offset_for_time(31), None);
+        assert_eq!(log.latest_timestamp(), Some((1, 30)));
+        assert_eq!(log.delete_before(2), Ok(2));
+        assert_eq!(log.offset_for_time(0), Some((2, 20)));
+        assert_eq!(log.delete_before(6), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+        assert_eq!(log.delete_before(-1), Ok(5));
+        assert_eq!(log.records(), []);
+    }
+
+    #[test]
+    fn epochs_end_where_the_next_one_begins() {
+        let mut log = Log::default();
+        log.begin_epoch(0);
+        log.append(&batch(&[1, 2], 2), RULES).unwrap();
+        log.append(&batch(&[3], 2), AppendRules { leader_epoch: 3, ..RULES }).unwrap();
+        assert_eq!(log.end_of_epoch(0), (0, 2));
+        assert_eq!(log.end_of_epoch(2), (0, 2));
+        assert_eq!(log.end_of_epoch(3), (3, 3));
+        assert_eq!(log.end_of_epoch(4), (-1, -1));
+        assert_eq!((log.epoch_at(1), log.epoch_at(2)), (0, 3));
+        log.truncate(1);
+        assert_eq!(log.end_offset(), 0, "batches go as a whole");
+    }
+
+    #[test]
+    fn damaged_batches_are_refused() {
+        let good = batch(&[1, 2], 2);
+        let mut log = Log::default();
+        let damage = |at: usize, to: u8| {
+            let mut bytes = good.to_vec();
+            bytes[at] = to;
+            Bytes::from(bytes)
+        };
+        let corrupt = Err(ErrorCode::CORRUPT_MESSAGE);
+        assert_eq!(log.append(&damage(good.len() - 1, 7), RULES), corrupt);
+        assert_eq!(log.append(&damage(16, 9), RULES), corrupt, "unknown magic");
+        assert_eq!(log.append(&good.slice(..30), RULES), corrupt);
+        assert_eq!(log.append(&Bytes::new(), RULES), corrupt);
+        let two = Bytes::from([good.clone(), good.clone()].concat());
+        assert_eq!(log.append(&two, RULES), Err(ErrorCode::INVALID_RECORD));
+        let small = AppendRules { max_batch_bytes: good.len() - 1, ..RULES };
+        assert_eq!(log.append(&good, small), Err(ErrorCode::MESSAGE_TOO_LARGE));
+        assert_eq!(log.append(&batch(&[1], 1), RULES), Err(ErrorCode::INVALID_RECORD));
+        assert_eq!(log.end_offset(), 0);
+    }
+
+    #[test]
+    fn old_formats_go_in_and_out() {
+        let mut log = Log::default();
+        for magic in [0, 1] {
+            log.append(&batch(&[100, 200], magic), AppendRules { legacy: true, ..RULES }).unwrap();
+        }
+        let times: Vec<i64> = log.records().iter().map(|record| record.timestamp).collect();
+        assert_eq!(times, [5000, 5000, 100, 200], "magic 0 has no timestamps of its own");
+        let set = to_legacy(&log.read(0, usize::MAX, true));
+        let mut offsets = Vec::new();
+        for message in Batches::new(set) {
+            let message = message.unwrap();
+            assert_eq!(message.magic(), 1);
+            let records = message.records(true, &LIMITS).unwrap();
+            offsets.extend(records.map(|record| record.unwrap().offset));
+        }
+        assert_eq!(offsets, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn append_time_replaces_the_records_own() {
+        let mut log = Log::default();
+        let appended = log.append(&batch(&[1], 2), AppendRules { append_time: Some(77), ..RULES }).unwrap();
+        assert_eq!(appended, Appended { base_offset: 0, append_time: 77 });
+        assert_eq!(log.records()[0].timestamp, 77);
+    }
 }

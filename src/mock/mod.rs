@@ -243,10 +243,9 @@ impl MockCluster {
     pub fn kill(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
+            cluster.state().give_up_groups(broker);
             server::close(cluster, broker);
-            let mut state = cluster.state();
-            state.elect();
-            state.check_waiting_members(broker);
+            cluster.state().elect();
             Ok(())
         })
     }
@@ -259,8 +258,8 @@ impl MockCluster {
     pub fn kill_without_failover(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
+            cluster.state().give_up_groups(broker);
             server::close(cluster, broker);
-            cluster.state().check_waiting_members(broker);
             Ok(())
         })
     }

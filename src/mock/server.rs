@@ -235,6 +235,7 @@ impl Connection {
         let closed = |why: &str| Err(Error::new(ErrorKind::Connection, format!("{why} ({key})")));
         let chunks = match served.answer {
             Answer::Send(chunks) => chunks,
+            Answer::Silent if served.outcome == Outcome::Drop => return closed("dropped as a test wants"),
             Answer::Silent => return Ok(()),
             Answer::Close => return closed("closed as Kafka would"),
         };

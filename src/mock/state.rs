@@ -329,13 +329,13 @@ impl State {
         self.brokers.values().cycle().skip(first).take(count).find(|broker| broker.alive)
     }
 
-    /// A broker is gone: members that wait on one of its connections will join again elsewhere.
-    pub(crate) fn check_waiting_members(&mut self, broker: i32) {
-        let moved: Vec<String> =
-            self.groups.keys().filter(|id| self.check_coordinator(broker, id).is_err()).cloned().collect();
-        for id in moved {
+    /// A broker is about to go: members that wait for it to answer will ask the next coordinator.
+    pub(crate) fn give_up_groups(&mut self, broker: i32) {
+        let led: Vec<String> =
+            self.groups.keys().filter(|id| self.check_coordinator(broker, id).is_ok()).cloned().collect();
+        for id in led {
             if let Some(group) = self.groups.get_mut(&id) {
-                group.drop_abandoned();
+                group.moved();
             }
         }
     }

@@ -211,7 +211,8 @@ impl Manager {
     /// A node for a request that any broker can answer: a connected one with little in flight, else one that
     /// may be tried now, else the one whose pause ends first.
     ///
-    /// Brokers that metadata has named come before the bootstrap entries.
+    /// Among those, the one that failed least, so that each address gets its turn; and brokers that metadata
+    /// has named come before the bootstrap entries.
     pub fn least_loaded_node(&self) -> Option<NodeId> {
         let now = self.0.net.now();
         let nodes = self.0.nodes.borrow();
@@ -224,7 +225,7 @@ impl Manager {
             };
             let wait = node.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
             let wait = if open.is_some() { Duration::ZERO } else { wait };
-            (wait, load, matches!(id, NodeId::Bootstrap(_)), self.0.net.random_below(1 << 20))
+            (wait, load, node.failures, matches!(id, NodeId::Bootstrap(_)), self.0.net.random_below(1 << 20))
         };
         nodes
             .iter()

@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
 
 #[cfg(feature = "real-kafka")]
+pub mod audit;
+#[cfg(feature = "real-kafka")]
 pub mod kafka;
 #[cfg(feature = "real-kafka")]
 pub mod peers;

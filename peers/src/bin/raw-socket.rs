@@ -4,6 +4,7 @@
 //! of bytes a partition, all partitions in flight, and looks at nothing but the batches' headers; `latency` sends
 //! one record at a time. One connection to one broker, which must lead every partition. Not compressed.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
@@ -95,9 +96,9 @@ fn consume(link: &mut Link, options: &Options, partitions: i32) -> Outcome<Repor
         link.send(&fetch_request(&options.topic, partition, 0))?;
     }
     let (mut records, mut bytes) = (0, 0);
-    let mut offsets = vec![0_i64; usize::try_from(partitions)?];
-    for partition in (0..partitions).cycle() {
-        let offset = &mut offsets[usize::try_from(partition)?];
+    // In the order of the requests, which is that of the answers.
+    let mut waiting: VecDeque<(i32, i64)> = (0..partitions).map(|partition| (partition, 0)).collect();
+    while let Some((partition, mut offset)) = waiting.pop_front() {
         // The header of the answer: times, ids, the topic's name and the partition, up to the batches.
         let answer = link.receive()?;
         let mut at = 4 + 2 + 4 + 4 + 2 + options.topic.len() + 4 + 4;
@@ -105,6 +106,7 @@ fn consume(link: &mut Link, options: &Options, partitions: i32) -> Outcome<Repor
         if error != 0 {
             return Err(format!("Fetch of partition {partition}: error {error}").into());
         }
+        let end = i64::from_be_bytes(bytes_at(answer, at + 2)?);
         at += 2 + 3 * 8 + 4 + 4 + 4;
         // 12 bytes before the length of a batch ends, 61 before its records begin; the last one may be cut off.
         while let Ok(length) = bytes_at(answer, at + 8).map(i32::from_be_bytes) {
@@ -114,7 +116,7 @@ fn consume(link: &mut Link, options: &Options, partitions: i32) -> Outcome<Repor
             }
             let base = i64::from_be_bytes(bytes_at(answer, at)?);
             let count = u64::try_from(i32::from_be_bytes(bytes_at(answer, at + 57)?))?;
-            *offset = base + i64::from(i32::from_be_bytes(bytes_at(answer, at + 23)?)) + 1;
+            offset = base + i64::from(i32::from_be_bytes(bytes_at(answer, at + 23)?)) + 1;
             records += count;
             bytes += count * options.size as u64;
             at += size;
@@ -123,8 +125,14 @@ fn consume(link: &mut Link, options: &Options, partitions: i32) -> Outcome<Repor
             break;
         }
         stopwatch.progress(records);
-        let next = fetch_request(&options.topic, partition, *offset);
-        link.send(&next)?;
+        // At its end a partition would hold up the answers behind it.
+        if offset < end {
+            link.send(&fetch_request(&options.topic, partition, offset))?;
+            waiting.push_back((partition, offset));
+        }
+    }
+    if records < options.records {
+        return Err(format!("the topic holds {records} records only").into());
     }
     Ok(stopwatch.stop(records, bytes, 0))
 }

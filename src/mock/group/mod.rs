@@ -565,14 +565,6 @@ impl Group {
         }
     }
 
-    /// Forgets answers that nobody waits for any more, so that these members have to show signs of life again.
-    pub(crate) fn drop_abandoned(&mut self) {
-        for member in &mut self.members {
-            member.joining = member.joining.take().filter(|(_, reply)| !reply.is_canceled());
-            member.syncing = member.syncing.take().filter(|reply| !reply.is_canceled());
-        }
-    }
-
     /// Throws a member out, as if its session had timed out.
     pub(crate) fn evict(&mut self, member_id: &str, now: Instant) -> bool {
         let at = self.members.iter().position(|member| member.id == member_id);
@@ -665,3 +657,6 @@ fn refuse_join(reply: Sender<JoinGroupResponse>, error_code: ErrorCode, member_i
 fn refuse_sync(reply: Sender<SyncGroupResponse>, error_code: ErrorCode) {
     let _ = reply.send(SyncGroupResponse { error_code, ..Default::default() });
 }
+
+#[cfg(test)]
+mod tests;
