@@ -38,7 +38,7 @@ fn main() -> kavka::Result<()> {
 
     println!("\n2. Send records");
     let producer = KafkaProducer::builder().bootstrap_servers(servers).build()?;
-    let orders = [("anna", "2 coffees"), ("ben", "1 tea"), ("anna", "1 cake")];
+    let orders = [("anna", "2 coffees"), ("clara", "1 tea"), ("anna", "1 cake")];
     for (customer, order) in orders {
         // Records with the same key go to the same partition, and stay in order there.
         let ack = producer.send(ProducerRecord::new(TOPIC).key(customer).value(order))?;
