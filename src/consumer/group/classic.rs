@@ -14,7 +14,7 @@ use crate::consumer::event::{Event, Joined};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
-use crate::protocol::consumer_protocol::{decode_versioned, encode_versioned};
+use crate::protocol::{decode_versioned, encode_versioned};
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
 use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 use crate::protocol::messages::leave_group::MemberIdentity;
