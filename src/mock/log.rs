@@ -142,8 +142,8 @@ impl Log {
         let mut chunks = Vec::new();
         let mut size = 0;
         for batch in self.batches.range(first..) {
-            let fits = size + batch.bytes.len() <= max_bytes;
-            if !fits && !(at_least_one && chunks.is_empty()) {
+            let owed = at_least_one && chunks.is_empty();
+            if size + batch.bytes.len() > max_bytes && !owed {
                 break;
             }
             size += batch.bytes.len();

@@ -55,6 +55,24 @@ impl VersionTable {
         self.0.iter().map(|(key, range)| (*key, *range))
     }
 
+    /// The table of a name: `newest`, `0.10.0`, `0.11`, `1.1`, `2.1`, `2.8`, `3.9`, `4.3`, `msk-serverless` or
+    /// `event-hubs`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "newest" => Self::newest(),
+            "0.10.0" => Self::kafka_0_10_0(),
+            "0.11" => Self::kafka_0_11(),
+            "1.1" => Self::kafka_1_1(),
+            "2.1" => Self::kafka_2_1(),
+            "2.8" => Self::kafka_2_8(),
+            "3.9" => Self::kafka_3_9(),
+            "4.3" => Self::kafka_4_3(),
+            "msk-serverless" => Self::msk_serverless(),
+            "event-hubs" => Self::event_hubs(),
+            _ => return None,
+        })
+    }
+
     fn of(rows: &[(ApiKey, i16, i16)]) -> Self {
         rows.iter().fold(Self(BTreeMap::new()), |table, (key, min, max)| table.with(*key, *min, *max))
     }
@@ -309,5 +327,29 @@ impl VersionTable {
             (ApiKey::CREATE_PARTITIONS, 0, 1),
             (ApiKey::DELETE_GROUPS, 0, 1),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_have_names_and_hold_what_is_served() {
+        let newest = VersionTable::newest();
+        for name in ["0.10.0", "0.11", "1.1", "2.1", "2.8", "3.9", "4.3", "msk-serverless", "event-hubs"] {
+            let table = VersionTable::named(name).expect(name);
+            for (key, range) in table.iter() {
+                let served = newest.range(key).expect("served");
+                assert!(served.contains(range.min) && served.contains(range.max), "{name} {key} {range}");
+            }
+            assert!(
+                table.range(ApiKey::API_VERSIONS).is_some() && table.range(ApiKey::PRODUCE).is_some(),
+                "{name}"
+            );
+        }
+        assert_eq!(VersionTable::named("5.0"), None);
+        assert_eq!(newest.clone().with(ApiKey::FETCH, 30, 40).range(ApiKey::FETCH), None);
+        assert_eq!(newest.with(ApiKey::VOTE, 0, 1).range(ApiKey::VOTE), None, "not served at all");
     }
 }
