@@ -275,7 +275,11 @@ impl MockCluster {
             if !cluster.state().is_alive(broker) {
                 server::listen(cluster, broker)?;
             }
-            cluster.state().elect();
+            let mut state = cluster.state();
+            if let Some(broker) = state.brokers.get(&broker) {
+                broker.gate.open();
+            }
+            state.elect();
             Ok(())
         })
     }
@@ -287,10 +291,7 @@ impl MockCluster {
     pub fn disconnect(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
-            if cluster.state().is_alive(broker) {
-                server::close(cluster, broker);
-                server::listen(cluster, broker)?;
-            }
+            server::disconnect(cluster, broker);
             Ok(())
         })
     }
