@@ -894,3 +894,49 @@ fn connections_close_while_the_broker_stays() {
     let error = cluster.kill(9).expect_err("there is no such broker");
     assert_eq!(error.kind(), kavka::ErrorKind::InvalidArgument);
 }
+
+#[test]
+fn records_and_offsets_are_put_in_by_hand() {
+    let cluster = MockCluster::builder().topic("t", 1).start().expect("a cluster");
+    assert_eq!(cluster.append("t", 0, [("k", "a"), ("k", "b")]).expect("a partition"), 0);
+    let mut damaged = plain(&["c"]).to_vec();
+    damaged[68] ^= 1;
+    assert_eq!(cluster.append_batch("t", 0, damaged.into()).expect("a header"), 2);
+    assert_eq!(values(&cluster, "t", 0), ["a", "b"], "what is damaged cannot be read");
+    assert_eq!(cluster.end_offset("t", 0), 3);
+    assert_eq!(cluster.batches("t", 0).len(), 2);
+    assert!(cluster.append_batch("t", 0, Bytes::from_static(b"nonsense")).is_err());
+    assert!(cluster.append("t", 1, [("k", "a")]).is_err());
+
+    cluster.commit("g", "t", 0, 2).expect("a partition");
+    assert_eq!(cluster.committed("g", "t", 0), Some(2));
+    assert_eq!(cluster.committed("g", "t", 1), None);
+    cluster.on(ApiKey::OFFSET_FETCH).partition("t", 0).error(ErrorCode::UNSTABLE_OFFSET_COMMIT);
+    let id = cluster.topic_id("t").expect("the topic exists");
+    let topics =
+        vec![OffsetFetchRequestTopics { topic_id: id, partition_indexes: vec![0], ..Default::default() }];
+    let group =
+        OffsetFetchRequestGroup { group_id: "g".to_owned(), topics: Some(topics), ..Default::default() };
+    let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+    let mut peer = Peer::connect(&cluster, 1);
+    for code in [ErrorCode::UNSTABLE_OFFSET_COMMIT, ErrorCode::NONE] {
+        assert_eq!(peer.newest(&request).groups[0].topics[0].partitions[0].error_code, code);
+    }
+}
+
+#[test]
+fn a_lost_end_of_the_log_shows_in_the_epochs() {
+    let cluster = MockCluster::builder().topic("t", 1).start().expect("a cluster");
+    let id = cluster.topic_id("t").expect("the topic exists");
+    for value in ["a", "b", "c"] {
+        cluster.append("t", 0, [("k", value)]).expect("a partition");
+    }
+    cluster.truncate("t", 0, 1).expect("a partition");
+    assert_eq!((cluster.end_offset("t", 0), cluster.leader_epoch("t", 0)), (1, Some(1)));
+    cluster.append("t", 0, [("k", "other")]).expect("a partition");
+    let mut request = fetch_at(id, &[(0, 3)]);
+    request.topics[0].partitions[0].last_fetched_epoch = 0;
+    let response = Peer::connect(&cluster, 1).newest(&request);
+    let diverging = &response.responses[0].partitions[0].diverging_epoch;
+    assert_eq!((diverging.epoch, diverging.end_offset), (0, 1));
+}
