@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod cluster;
 pub mod config;
+pub mod consumer;
 pub mod error;
 pub mod error_code;
 #[cfg(feature = "mock")]
@@ -16,6 +17,9 @@ pub mod serializer;
 pub mod types;
 
 pub use admin::KafkaAdminClient;
+pub use consumer::{
+    ConsumerRebalanceListener, ConsumerRecord, ConsumerRecords, ConsumerWaker, KafkaConsumer,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use error_code::ErrorCode;
 pub use producer::{FutureRecordMetadata, KafkaProducer, ProducerRecord, RecordMetadata};

@@ -46,6 +46,12 @@ pub trait Deserializer: Send {
     ///
     /// [`ErrorKind::Deserialization`], with the cause; `poll()` returns it.
     fn deserialize(&self, topic: &str, headers: &Headers, data: Option<Bytes>) -> Result<Self::Output>;
+
+    /// Whether [`deserialize`](Self::deserialize) looks at the headers. Where it does not, it is given none, and
+    /// they are read only when the program asks the record for them. Defaults to `true`.
+    fn reads_headers(&self) -> bool {
+        true
+    }
 }
 
 /// Text and bytes as they are, numbers as Kafka's own serializers write them; received bytes as they came.
@@ -67,6 +73,11 @@ impl Deserializer for DefaultSerializer {
     #[inline]
     fn deserialize(&self, _: &str, _: &Headers, data: Option<Bytes>) -> Result<Option<Bytes>> {
         Ok(data)
+    }
+
+    #[inline]
+    fn reads_headers(&self) -> bool {
+        false
     }
 }
 
@@ -164,6 +175,11 @@ impl Deserializer for Utf8 {
                 .with_source(cause)),
         }
     }
+
+    #[inline]
+    fn reads_headers(&self) -> bool {
+        false
+    }
 }
 
 /// A serializer or deserializer of a function.
@@ -217,6 +233,11 @@ where
     fn deserialize(&self, topic: &str, _: &Headers, data: Option<Bytes>) -> Result<T> {
         (self.0)(data).map_err(|cause| of_function(cause, ErrorKind::Deserialization, topic))
     }
+
+    #[inline]
+    fn reads_headers(&self) -> bool {
+        false
+    }
 }
 
 fn of_function(cause: Error, kind: ErrorKind, topic: &str) -> Error {
@@ -248,6 +269,10 @@ impl<D: Deserializer + ?Sized> Deserializer for Box<D> {
     #[inline]
     fn deserialize(&self, topic: &str, headers: &Headers, data: Option<Bytes>) -> Result<Self::Output> {
         (**self).deserialize(topic, headers, data)
+    }
+
+    fn reads_headers(&self) -> bool {
+        (**self).reads_headers()
     }
 }
 

@@ -63,6 +63,11 @@ impl<T: DeserializeOwned> Deserializer for JsonSerializer<T> {
             Error::new(ErrorKind::Deserialization, text).with_topic(topic).with_source(cause)
         })
     }
+
+    #[inline]
+    fn reads_headers(&self) -> bool {
+        false
+    }
 }
 
 fn write<'a, T: Serialize>(topic: &str, data: &T) -> Result<Option<Cow<'a, [u8]>>> {

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod interrupt;
+mod mock;
 mod perf;
 mod producer;
 
@@ -22,13 +24,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Producer(producer::Producer),
-    /// Measures throughput and latency against a cluster.
     Perf(perf::Perf),
+    Mock(mock::Mock),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Producer(producer) => producer.run(),
+        Command::Mock(mock) => mock.run(),
         Command::Perf(perf) => perf.run(),
     };
     match outcome {

@@ -14,6 +14,7 @@ use kavka::{ErrorCode, KafkaAdminClient, KafkaProducer};
 
 use crate::common::{Common, Failure, Outcome};
 
+/// Measures throughput and latency against a cluster.
 #[derive(Args)]
 pub(crate) struct Perf {
     #[command(subcommand)]

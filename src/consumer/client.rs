@@ -1,0 +1,730 @@
+//! The public face of the consumer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::builder::ConsumerBuilder;
+use super::core::Core;
+use super::listener::ConsumerRebalanceListener;
+use super::offsets::list_offsets;
+use super::record::{ConsumerRecord, ConsumerRecords};
+use super::subscription::Selection;
+use super::waker::ConsumerWaker;
+use crate::cluster::GRACE;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::clock::FAR;
+use crate::record::RecordError;
+use crate::serializer::{DefaultSerializer, Deserializer};
+use crate::types::{
+    ConsumerGroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, OffsetSpec, TopicPartition,
+    check_topic_name,
+};
+
+/// Reads records from a Kafka cluster, alone or as a member of a group.
+///
+/// Owns one IO thread, which fetches ahead and sends heartbeats; rebalances, listeners and automatic commits
+/// happen inside of [`poll`](Self::poll) and iteration. It can be moved to another thread, and is used through
+/// `&mut self`, so that two threads cannot use it at once.
+///
+/// Calls that wait are bounded by `default_api_timeout`, unless they take a timeout themselves.
+///
+/// ```
+/// use std::time::Duration;
+/// use kavka::KafkaConsumer;
+/// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 3).start()?;
+/// # let servers = cluster.bootstrap_servers();
+///
+/// let mut consumer = KafkaConsumer::builder()
+///     .bootstrap_servers(servers)
+///     .group_id("billing")
+///     .consumer_timeout(Duration::from_millis(100))
+///     .build()?;
+/// consumer.subscribe(["orders"])?;
+/// for record in &mut consumer {
+///     let record = record?;
+///     println!("{}@{}: {:?}", record.topic_partition(), record.offset(), record.value());
+/// }
+/// consumer.close(Duration::from_secs(5))?;
+/// # Ok::<(), kavka::Error>(())
+/// ```
+pub struct KafkaConsumer<K = DefaultSerializer, V = DefaultSerializer> {
+    pub(super) core: Core,
+    pub(super) key_deserializer: K,
+    pub(super) value_deserializer: V,
+}
+
+impl KafkaConsumer {
+    /// Options to be set, and then [`build()`](ConsumerBuilder::build).
+    pub fn builder() -> ConsumerBuilder {
+        ConsumerBuilder::default()
+    }
+}
+
+impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
+    /// Waits at most `timeout` for records, and returns up to `max_poll_records` of them.
+    ///
+    /// Joins the group, runs listeners and commits, as it is time for it. An empty result means that the time
+    /// was over, be it because there is nothing new or because no broker can be reached. A record is counted as
+    /// worked on with the next call, or with `close()`.
+    ///
+    /// # Errors
+    /// Each is returned once, and the consumer stays usable: [`ErrorKind::Woken`],
+    /// [`ErrorKind::MaxPollExceeded`], [`ErrorKind::NoOffsetForPartition`], [`ErrorKind::OffsetOutOfRange`],
+    /// [`ErrorKind::CorruptBatch`] (with the offset to seek to), [`ErrorKind::Deserialization`] (a further call
+    /// goes on behind that record), [`ErrorKind::Authorization`], what a listener returned, and others.
+    pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K::Output, V::Output>> {
+        self.check_selection()?;
+        self.core.enter();
+        self.core.subscription.settle();
+        self.core.iterated = false;
+        let deadline = self.core.clock.deadline(timeout);
+        let outcome = self.poll_until(deadline);
+        self.core.leave();
+        outcome
+    }
+
+    fn poll_until(&mut self, deadline: Instant) -> Result<ConsumerRecords<K::Output, V::Output>> {
+        let mut records = ConsumerRecords::new();
+        let most = self.core.config.max_poll_records;
+        while self.core.fill(deadline)? {
+            self.collect(&mut records, most);
+            if !records.is_empty() {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Takes records from what is there, without waiting.
+    fn collect(&mut self, records: &mut ConsumerRecords<K::Output, V::Output>, most: usize) {
+        while let Some((reader, _)) = self.core.reading() {
+            if records.is_closed_for(&reader.tp) {
+                return;
+            }
+            let tp = reader.tp.clone();
+            let mut failure = None;
+            while records.len() < most {
+                match self.read() {
+                    Some(Ok(record)) => records.push(record),
+                    Some(Err(error)) => {
+                        failure = Some(error);
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            if let Ok(partition) = self.core.subscription.get(&tp) {
+                let next = partition.next();
+                records.end_part(&tp, next.offset, next.leader_epoch);
+            }
+            if let Some(error) = failure {
+                // What was read before it comes first.
+                return self.core.put_off(error);
+            }
+            if records.len() >= most || !self.core.next_chunk() {
+                return;
+            }
+        }
+    }
+
+    /// Iterates over records, one by one and without building batches of them.
+    ///
+    /// Blocks while there are none, and ends when there was none for `consumer_timeout`, when a
+    /// [`ConsumerWaker`] says so, and when the consumer is closed; it can be taken up again. Errors are those of
+    /// [`poll`](Self::poll). A record is counted as worked on when the next one is asked for: after a `break` or
+    /// an early return its offset is not committed automatically.
+    pub fn iter(&mut self) -> Iter<'_, K, V> {
+        Iter { consumer: self }
+    }
+
+    #[inline]
+    fn next_record(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
+        if !self.core.shared.needs_attention() && self.core.iterated {
+            if let Some((_, partition)) = self.core.reading() {
+                partition.settle();
+                if let Some(record) = self.read() {
+                    self.core.leave();
+                    return Some(record);
+                }
+            }
+        }
+        self.wait_for_record()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_for_record(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
+        if self.core.closed {
+            return None;
+        }
+        if let Err(error) = self.check_selection() {
+            return Some(Err(error));
+        }
+        self.core.enter();
+        self.core.subscription.settle();
+        self.core.iterated = true;
+        let timeout = self.core.config.consumer_timeout.unwrap_or(FAR);
+        let deadline = self.core.clock.deadline(timeout);
+        let record = loop {
+            match self.core.fill(deadline) {
+                Ok(true) => {
+                    if let Some(record) = self.read() {
+                        break Some(record);
+                    }
+                }
+                Ok(false) => break None,
+                Err(error) if error.kind() == ErrorKind::Woken => break None,
+                Err(error) => break Some(Err(error)),
+            }
+        };
+        self.core.leave();
+        record
+    }
+
+    /// The next record of the current chunk; at its end the chunk is given up.
+    #[inline]
+    fn read(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
+        let (reader, partition) = self.core.reading()?;
+        match reader.next(partition) {
+            Some(Ok(raw)) => Some(reader.build(&raw, &self.key_deserializer, &self.value_deserializer)),
+            Some(Err(error)) => self.unreadable(error).map(Err),
+            None => {
+                self.core.finish_chunk();
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn unreadable(&mut self, error: RecordError) -> Option<Error> {
+        let (reader, _) = self.core.reading()?;
+        let (slot, tp) = (reader.slot, reader.tp.clone());
+        self.core.unreadable(slot, &tp, error)
+    }
+}
+
+impl<K, V> KafkaConsumer<K, V> {
+    fn check_selection(&self) -> Result<()> {
+        self.core.check_open()?;
+        if self.core.subscription.selection == Selection::Nothing {
+            let text = "nothing to read: subscribe() to topics or assign() partitions first";
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        }
+        Ok(())
+    }
+
+    /// Reads these topics, instead of those before. With a group, the group's members share the partitions, and
+    /// the next poll joins it; without one, this consumer reads all of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] after [`assign`](Self::assign), [`ErrorKind::InvalidArgument`] for a name that
+    /// no topic can have.
+    pub fn subscribe<T: AsRef<str>>(&mut self, topics: impl IntoIterator<Item = T>) -> Result<()> {
+        let topics = names(topics)?;
+        self.core.subscribe(topics)?;
+        self.core.listener = None;
+        Ok(())
+    }
+
+    /// As [`subscribe`](Self::subscribe), with a listener that is told of rebalances.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_with_listener<T: AsRef<str>>(
+        &mut self,
+        topics: impl IntoIterator<Item = T>,
+        listener: impl ConsumerRebalanceListener + 'static,
+    ) -> Result<()> {
+        let topics = names(topics)?;
+        self.core.subscribe(topics)?;
+        self.core.listener = Some(Box::new(listener));
+        Ok(())
+    }
+
+    /// The topics that are subscribed, sorted; empty with [`assign`](Self::assign).
+    pub fn subscription(&self) -> Vec<String> {
+        match &self.core.subscription.selection {
+            Selection::Topics(topics) => topics.iter().map(|topic| topic.to_string()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Leaves the group and reads nothing. Commits before, where that is automatic.
+    ///
+    /// # Errors
+    /// What the listener returned.
+    pub fn unsubscribe(&mut self) -> Result<()> {
+        let outcome = self.core.unsubscribe();
+        self.core.listener = None;
+        outcome
+    }
+
+    /// Reads these partitions, instead of those before, without sharing them with anybody. None at all is
+    /// [`unsubscribe`](Self::unsubscribe). Partitions that stay keep their position.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] after [`subscribe`](Self::subscribe), [`ErrorKind::InvalidArgument`] for
+    /// names and numbers that no partition can have.
+    pub fn assign(&mut self, partitions: impl IntoIterator<Item = TopicPartition>) -> Result<()> {
+        let partitions: BTreeSet<TopicPartition> = partitions.into_iter().collect();
+        for tp in &partitions {
+            check_topic_name(tp.topic())?;
+            if tp.partition() < 0 {
+                let text = format!("there is no partition {}", tp.partition());
+                return Err(Error::new(ErrorKind::InvalidArgument, text).with_topic(tp.topic()));
+            }
+        }
+        self.core.assign(partitions)
+    }
+
+    /// The partitions that are read now, sorted; none before the group was joined.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.core.subscription.assignment()
+    }
+
+    /// Commits the offsets behind all records that were given out, and waits for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] without a group, [`ErrorKind::CommitFailed`] when the group has moved on,
+    /// [`ErrorKind::Timeout`], and what else the coordinator says.
+    pub fn commit(&mut self) -> Result<()> {
+        self.commit_timeout(self.core.default_timeout())
+    }
+
+    /// As [`commit`](Self::commit), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_timeout(&mut self, timeout: Duration) -> Result<()> {
+        let offsets = self.core.subscription.positions();
+        self.core.commit(offsets, timeout)
+    }
+
+    /// Commits these offsets, and waits for it. Each is that of the next record to read; see
+    /// [`ConsumerRecord::next_offset`] and [`ConsumerRecords::next_offsets`].
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit), and [`ErrorKind::InvalidArgument`] for a negative offset.
+    pub fn commit_offsets<O: Into<OffsetAndMetadata>>(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+    ) -> Result<()> {
+        let timeout = self.core.default_timeout();
+        self.core.commit(collect_offsets(offsets), timeout)
+    }
+
+    /// Commits the offsets behind all records that were given out, without waiting. There is no second attempt;
+    /// a failure is logged.
+    ///
+    /// # Errors
+    /// As far as they are known at once: [`ErrorKind::IllegalState`], [`ErrorKind::CommitFailed`].
+    pub fn commit_async(&mut self) -> Result<()> {
+        let offsets = self.core.subscription.positions();
+        self.core.commit_async(offsets, None).map(drop)
+    }
+
+    /// Commits offsets without waiting; `None` for those behind all records that were given out. `callback` runs
+    /// in a later `poll()`, or in `close()`, on the thread that calls it.
+    ///
+    /// # Errors
+    /// As [`commit_async`](Self::commit_async).
+    pub fn commit_async_with(
+        &mut self,
+        offsets: Option<HashMap<TopicPartition, OffsetAndMetadata>>,
+        callback: impl FnOnce(&HashMap<TopicPartition, OffsetAndMetadata>, Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        let offsets = offsets.unwrap_or_else(|| self.core.subscription.positions());
+        self.core.commit_async(offsets, Some(Box::new(callback))).map(drop)
+    }
+
+    /// What the group has committed for a partition, assigned or not; `None` for nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] without a group, [`ErrorKind::Timeout`], and what the coordinator says.
+    pub fn committed(&mut self, partition: &TopicPartition) -> Result<Option<OffsetAndMetadata>> {
+        self.committed_timeout(partition, self.core.default_timeout())
+    }
+
+    /// As [`committed`](Self::committed), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`committed`](Self::committed).
+    pub fn committed_timeout(
+        &mut self,
+        partition: &TopicPartition,
+        timeout: Duration,
+    ) -> Result<Option<OffsetAndMetadata>> {
+        self.core.committed(partition, timeout)
+    }
+
+    /// The offset of the next record of an assigned partition. Looks it up, if it is not known yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when the partition is not assigned, [`ErrorKind::NoOffsetForPartition`],
+    /// [`ErrorKind::Timeout`].
+    pub fn position(&mut self, partition: &TopicPartition) -> Result<i64> {
+        self.position_timeout(partition, self.core.default_timeout())
+    }
+
+    /// As [`position`](Self::position), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`position`](Self::position).
+    pub fn position_timeout(&mut self, partition: &TopicPartition, timeout: Duration) -> Result<i64> {
+        self.core.position(partition, timeout)
+    }
+
+    /// The offset behind the newest record that can be read, as the last fetch told; `None` before the first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when the partition is not assigned.
+    pub fn highwater(&self, partition: &TopicPartition) -> Result<Option<i64>> {
+        Ok(self.core.subscription.get(partition)?.shared.high_watermark())
+    }
+
+    /// Goes on at another offset of an assigned partition. What was fetched already is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when the partition is not assigned, [`ErrorKind::InvalidArgument`] for a
+    /// negative offset.
+    pub fn seek(&mut self, partition: &TopicPartition, to: impl Into<OffsetAndMetadata>) -> Result<()> {
+        self.core.check_open()?;
+        self.core.subscription.seek(partition, &to.into())?;
+        self.core.flush();
+        Ok(())
+    }
+
+    /// Goes on at the oldest records of these partitions, or of all assigned ones when the list is empty. The
+    /// offset is looked up by the next `poll()` or `position()`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when a partition is not assigned.
+    pub fn seek_to_beginning(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.seek_all(partitions, OffsetSpec::Earliest)
+    }
+
+    /// Goes on behind the newest records of these partitions, or of all assigned ones when the list is empty.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when a partition is not assigned.
+    pub fn seek_to_end(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.seek_all(partitions, OffsetSpec::Latest)
+    }
+
+    fn seek_all(&mut self, partitions: &[TopicPartition], spec: OffsetSpec) -> Result<()> {
+        self.core.check_open()?;
+        let all = if partitions.is_empty() { self.assignment() } else { partitions.to_vec() };
+        self.check_assigned(&all)?;
+        for tp in &all {
+            self.core.subscription.seek_to(tp, spec)?;
+        }
+        self.core.flush();
+        Ok(())
+    }
+
+    /// Returns no records of these partitions until they are resumed. What was fetched already is kept; the
+    /// group is not told.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when a partition is not assigned.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.set_paused(partitions, true)
+    }
+
+    /// Goes on with paused partitions, at the record where they were paused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when a partition is not assigned.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.set_paused(partitions, false)
+    }
+
+    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Result<()> {
+        self.core.check_open()?;
+        self.check_assigned(partitions)?;
+        for tp in partitions {
+            self.core.subscription.set_paused(tp, paused)?;
+        }
+        self.core.flush();
+        Ok(())
+    }
+
+    /// The partitions that are paused, sorted.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        let all = self.core.subscription.iter();
+        let mut paused: Vec<TopicPartition> = all
+            .filter(|(_, partition)| partition.paused)
+            .map(|(_, partition)| partition.tp.clone())
+            .collect();
+        paused.sort_unstable();
+        paused
+    }
+
+    fn check_assigned(&self, partitions: &[TopicPartition]) -> Result<()> {
+        partitions.iter().try_for_each(|tp| self.core.subscription.get(tp).map(drop))
+    }
+
+    /// The names of all topics of the cluster that may be seen, sorted, without Kafka's own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`].
+    pub fn topics(&mut self) -> Result<Vec<String>> {
+        self.core.check_open()?;
+        self.refresh_all()?;
+        let view = self.core.view.snapshot();
+        let mut names: Vec<String> = view
+            .topics()
+            .filter(|topic| !topic.is_internal && topic.error.is_ok())
+            .map(|topic| topic.name.to_string())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The numbers of a topic's partitions; empty when there is no such topic. Looks into the cluster when the
+    /// topic is not known yet; never creates it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`].
+    pub fn partitions_for_topic(&mut self, topic: &str) -> Result<Vec<i32>> {
+        self.core.check_open()?;
+        let find = |core: &Core| {
+            let view = core.view.snapshot();
+            let count = view.topic(topic).map_or(0, |topic| topic.partitions.len());
+            (0..i32::try_from(count).unwrap_or(i32::MAX)).collect::<Vec<_>>()
+        };
+        let known = find(&self.core);
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        self.refresh_all()?;
+        Ok(find(&self.core))
+    }
+
+    /// Looks at all topics of the cluster once.
+    fn refresh_all(&self) -> Result<()> {
+        let deadline = self.core.clock.deadline(self.core.default_timeout());
+        self.core.io.run(deadline + GRACE, "metadata of all topics", move |io| async move {
+            io.cluster.set_want_all(true);
+            let all = async {
+                while let Err(error) = io.cluster.update().await {
+                    if !error.is_retriable() {
+                        return Err(error);
+                    }
+                }
+                Ok(())
+            };
+            let outcome = io.cluster.within(deadline, "metadata of all topics", all).await;
+            io.cluster.set_want_all(false);
+            outcome
+        })
+    }
+
+    /// For each partition the first record that is not older than the time, in milliseconds since 1970; `None`
+    /// when all are older.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a negative time, [`ErrorKind::Timeout`],
+    /// [`ErrorKind::UnsupportedVersion`] from brokers before 0.10.1.
+    pub fn offsets_for_times(
+        &mut self,
+        times: impl IntoIterator<Item = (TopicPartition, i64)>,
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        let wanted = times.into_iter().map(|(tp, time)| (tp, OffsetSpec::Timestamp(time))).collect();
+        self.look_up(wanted, self.core.default_timeout())
+    }
+
+    /// The offset of the oldest record of each partition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], and what the brokers say.
+    pub fn beginning_offsets(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>> {
+        self.ends(partitions, OffsetSpec::Earliest)
+    }
+
+    /// The offset behind the newest record of each partition; with `read_committed` behind the newest one that
+    /// is decided.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], and what the brokers say.
+    pub fn end_offsets(&mut self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, i64>> {
+        self.ends(partitions, OffsetSpec::Latest)
+    }
+
+    fn ends(
+        &mut self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<HashMap<TopicPartition, i64>> {
+        let wanted = partitions.iter().map(|tp| (tp.clone(), spec)).collect();
+        let found = self.look_up(wanted, self.core.default_timeout())?;
+        Ok(found.into_iter().filter_map(|(tp, found)| Some((tp, found?.offset))).collect())
+    }
+
+    fn look_up(
+        &mut self,
+        wanted: Vec<(TopicPartition, OffsetSpec)>,
+        timeout: Duration,
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        self.core.check_open()?;
+        for (tp, spec) in &wanted {
+            spec.code().map_err(|error| error.with_topic(tp.topic()).with_partition(tp.partition()))?;
+        }
+        let deadline = self.core.clock.deadline(timeout);
+        self.core.io.run(deadline + GRACE, "looking up offsets", move |io| async move {
+            let search = list_offsets(&io.cluster, &io.config, wanted);
+            io.cluster.within(deadline, "looking up offsets", search).await
+        })
+    }
+
+    /// Who commits for the group, for a transactional producer. Never blocks.
+    pub fn group_metadata(&self) -> ConsumerGroupMetadata {
+        self.core.group_metadata()
+    }
+
+    /// A handle to wake this consumer with, from any thread.
+    pub fn waker(&self) -> ConsumerWaker {
+        ConsumerWaker { shared: Arc::clone(&self.core.shared), remote: self.core.io.remote().clone() }
+    }
+
+    /// Commits (where that is automatic), tells the listener, leaves the group and stops the IO thread, all
+    /// within `timeout`; the listener's own time is not bounded. What the last `poll()` returned counts as worked
+    /// on, and of an iteration all but the last record.
+    ///
+    /// A static member keeps its seat. Further calls do nothing.
+    ///
+    /// # Errors
+    /// The first thing that failed; the consumer is closed all the same.
+    pub fn close(&mut self, timeout: Duration) -> Result<()> {
+        self.close_with(CloseOptions::new(timeout))
+    }
+
+    /// As [`close`](Self::close), with options.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    pub fn close_with(&mut self, options: CloseOptions) -> Result<()> {
+        let core = &mut self.core;
+        if core.closed {
+            return Ok(());
+        }
+        let deadline = core.clock.deadline(options.timeout);
+        let left = |core: &Core| deadline.saturating_duration_since(core.clock.now());
+        core.settle_polled();
+        if !options.commit {
+            core.config.enable_auto_commit = false;
+        }
+        let committed = core.commit_before_leaving(left(core));
+        // It was tried; leaving the group is not to try it again.
+        core.config.enable_auto_commit = false;
+        let (told, gone) = core.leave_group("the consumer was closed", options.give_up_seat, deadline);
+        core.finish_commits(deadline);
+        core.closed = true;
+        core.subscription.set_partitions([]);
+        let stopped = core.io.shutdown(left(core).max(MIN_STOP));
+        let stopped = if stopped {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Timeout, "timed out: the IO thread has not ended yet"))
+        };
+        told.and(committed).and(gone).and(stopped)
+    }
+}
+
+impl<K, V> Drop for KafkaConsumer<K, V> {
+    /// Leaves the group, for at most `drop_timeout`. Commits nothing: whether the last records were worked on,
+    /// only the program knows.
+    fn drop(&mut self) {
+        if !self.core.closed {
+            let deadline = self.core.clock.deadline(self.core.config.common.drop_timeout);
+            self.core.abandon_group(deadline);
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for KafkaConsumer<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConsumer")
+            .field("client_id", &self.core.config.common.client_id)
+            .field("group_id", &self.core.config.group_id)
+            .field("assignment", &self.core.subscription.assignment())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to close a consumer; see [`KafkaConsumer::close_with`].
+#[derive(Clone, Copy, Debug)]
+pub struct CloseOptions {
+    timeout: Duration,
+    commit: bool,
+    give_up_seat: bool,
+}
+
+impl CloseOptions {
+    /// What [`KafkaConsumer::close`] does.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, commit: true, give_up_seat: false }
+    }
+
+    /// Whether to commit, where that is automatic; `false` when the last batch was not worked on. Defaults to
+    /// `true`.
+    #[must_use]
+    pub fn commit(mut self, commit: bool) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// Whether a static member leaves its group for good, so that others get its partitions at once. Defaults to
+    /// `false`.
+    #[must_use]
+    pub fn give_up_seat(mut self, give_up_seat: bool) -> Self {
+        self.give_up_seat = give_up_seat;
+        self
+    }
+}
+
+/// Records one by one; see [`KafkaConsumer::iter`].
+#[derive(Debug)]
+pub struct Iter<'a, K = DefaultSerializer, V = DefaultSerializer> {
+    consumer: &'a mut KafkaConsumer<K, V>,
+}
+
+impl<K: Deserializer, V: Deserializer> Iterator for Iter<'_, K, V> {
+    type Item = Result<ConsumerRecord<K::Output, V::Output>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.consumer.next_record()
+    }
+}
+
+impl<'a, K: Deserializer, V: Deserializer> IntoIterator for &'a mut KafkaConsumer<K, V> {
+    type Item = Result<ConsumerRecord<K::Output, V::Output>>;
+    type IntoIter = Iter<'a, K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+fn names<T: AsRef<str>>(topics: impl IntoIterator<Item = T>) -> Result<BTreeSet<Arc<str>>> {
+    let name = |topic: T| {
+        check_topic_name(topic.as_ref())?;
+        Ok(Arc::from(topic.as_ref()))
+    };
+    topics.into_iter().map(name).collect()
+}
+
+fn collect_offsets<O: Into<OffsetAndMetadata>>(
+    offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+) -> HashMap<TopicPartition, OffsetAndMetadata> {
+    offsets.into_iter().map(|(tp, offset)| (tp, offset.into())).collect()
+}
+
+/// The IO thread gets this long to end, even when nothing is left of the timeout.
+const MIN_STOP: Duration = Duration::from_millis(100);

@@ -1,0 +1,774 @@
+//! The consumer's half on the program's thread, without the types of keys and values.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::event::{Event, FetchFailure, Joined, Shared, Slot};
+use super::group::commit::{Committer, Offsets};
+use super::io::{ConsumerIo, no_group};
+use super::listener::{ConsumerRebalanceListener, RebalanceContext};
+use super::reader::Reader;
+use super::subscription::{Phase, Selection, SubscriptionState};
+use crate::cluster::{ClusterMetadata, GRACE};
+use crate::config::ConsumerConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::{IoThread, panic_text};
+use crate::net::clock::Clock;
+use crate::record::{DecompressLimits, RecordError};
+use crate::types::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
+
+/// What a program wants to know of an asynchronous commit.
+pub(super) type CommitCallback = Box<dyn FnOnce(&Offsets, Result<()>) + Send>;
+
+pub(super) struct Core {
+    pub(super) config: ConsumerConfig,
+    pub(super) clock: Clock,
+    pub(super) view: ClusterMetadata,
+    pub(super) io: IoThread<ConsumerIo>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) subscription: SubscriptionState,
+    pub(super) listener: Option<Box<dyn ConsumerRebalanceListener>>,
+    inbox: Receiver<Event>,
+    ready: VecDeque<Reader>,
+    current: Option<Reader>,
+    /// For the next poll to return, one each.
+    errors: VecDeque<Error>,
+    group: GroupState,
+    /// Counts the joins; only the newest one's outcome is of interest.
+    joins: u64,
+    commits: Commits,
+    activity: u64,
+    pub(super) closed: bool,
+    /// Records came one by one, so the last one may still be worked on.
+    pub(super) iterated: bool,
+}
+
+/// The member as the program's thread sees it.
+#[derive(Default)]
+struct GroupState {
+    /// Who it is in the group; `None` outside.
+    identity: Option<Joined>,
+    /// A join is under way on the IO thread.
+    joining: bool,
+    /// A rebalance has ended, and the program has not been told yet.
+    joined: Option<Joined>,
+    needs_join: bool,
+    /// The partitions are gone already.
+    lost: bool,
+    topics_changed: bool,
+}
+
+#[derive(Default)]
+struct Commits {
+    next_id: u64,
+    under_way: HashMap<u64, (Offsets, Option<CommitCallback>)>,
+    done: VecDeque<(u64, Result<()>)>,
+    /// When the next automatic one is due.
+    due: Option<Instant>,
+    automatic: Option<u64>,
+}
+
+impl Core {
+    pub(super) fn new(
+        config: ConsumerConfig,
+        clock: Clock,
+        view: ClusterMetadata,
+        io: IoThread<ConsumerIo>,
+        shared: Arc<Shared>,
+        inbox: Receiver<Event>,
+    ) -> Self {
+        let subscription = SubscriptionState::new(config.auto_offset_reset);
+        Self {
+            config,
+            clock,
+            view,
+            io,
+            shared,
+            subscription,
+            listener: None,
+            inbox,
+            ready: VecDeque::new(),
+            current: None,
+            errors: VecDeque::new(),
+            group: GroupState::default(),
+            joins: 0,
+            commits: Commits::default(),
+            activity: 0,
+            closed: false,
+            iterated: false,
+        }
+    }
+
+    pub(super) fn default_timeout(&self) -> Duration {
+        self.config.common.default_api_timeout
+    }
+
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.closed { Err(Error::new(ErrorKind::Closed, "the consumer is closed")) } else { Ok(()) }
+    }
+
+    /// The program is inside of a call that waits for records: time does not count against it.
+    pub(super) fn enter(&mut self) {
+        self.activity += self.activity & 1;
+        self.shared.set_activity(self.activity);
+    }
+
+    /// The program has control again.
+    #[inline]
+    pub(super) fn leave(&mut self) {
+        self.activity = (self.activity + 2) | 1;
+        self.shared.set_activity(self.activity);
+    }
+
+    /// The chunk to read from and its partition, if nothing speaks against reading on.
+    #[inline]
+    pub(super) fn reading(&mut self) -> Option<(&mut Reader, &mut super::subscription::PartitionState)> {
+        let reader = self.current.as_mut()?;
+        let partition = self.subscription.at(reader.slot).filter(|partition| !partition.paused)?;
+        Some((reader, partition))
+    }
+
+    /// Works and waits until there is a chunk to read from; false when the deadline came first.
+    pub(super) fn fill(&mut self, deadline: Instant) -> Result<bool> {
+        loop {
+            self.shared.clear_attention();
+            self.drain();
+            if self.shared.take_wake() {
+                return Err(Error::new(ErrorKind::Woken, "woken by a ConsumerWaker"));
+            }
+            self.run_commit_callbacks();
+            self.next_error()?;
+            self.coordinate()?;
+            self.auto_commit();
+            self.resolve_positions();
+            self.next_error()?;
+            if self.pick() {
+                return Ok(true);
+            }
+            if !self.wait(deadline)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn next_error(&mut self) -> Result<()> {
+        self.errors.pop_front().map_or(Ok(()), Err)
+    }
+
+    /// Waits for an event. False when the deadline has passed.
+    fn wait(&mut self, deadline: Instant) -> Result<bool> {
+        let until = self.commits.due.filter(|_| self.commits.automatic.is_none());
+        let until = until.map_or(deadline, |due| due.min(deadline));
+        match self.inbox.recv_deadline(until) {
+            Ok(event) => self.handle(event),
+            Err(RecvTimeoutError::Timeout) => return Ok(self.clock.now() < deadline),
+            Err(RecvTimeoutError::Disconnected) => return Err(self.io.remote().gone()),
+        }
+        Ok(true)
+    }
+
+    fn drain(&mut self) {
+        while let Ok(event) = self.inbox.try_recv() {
+            self.handle(event);
+        }
+    }
+
+    /// Takes note of an event. No code of the program runs here.
+    fn handle(&mut self, event: Event) {
+        let generation = self.group.identity.as_ref().map(|identity| identity.generation);
+        match event {
+            Event::Fetched(chunk) => {
+                let limits = DecompressLimits::default();
+                self.ready.push_back(Reader::new(chunk, self.config.check_crcs, limits));
+            }
+            Event::FetchFailed(slot, failure) => self.fetch_failed(slot, failure),
+            Event::Committed(slots, Ok(committed)) => {
+                for (slot, committed) in slots.into_iter().zip(committed) {
+                    if let Err(error) = self.subscription.committed_is(slot, committed.as_ref()) {
+                        self.errors.push_back(error);
+                    }
+                }
+            }
+            Event::Committed(slots, Err(error)) => {
+                self.errors.push_back(error);
+                for slot in slots {
+                    self.subscription.ask_again(slot, Phase::NeedsCommitted);
+                }
+            }
+            Event::Reset(slot, _, Ok((offset, epoch))) => self.subscription.reset_to(slot, offset, epoch),
+            Event::Reset(slot, spec, Err(error)) => {
+                if self.subscription.at(slot).is_some() {
+                    self.errors.push_back(error);
+                    self.subscription.ask_again(slot, Phase::NeedsReset(spec));
+                }
+            }
+            Event::Joined(number, outcome) => {
+                if !self.group.joining || number != self.joins {
+                    return;
+                }
+                self.group.joining = false;
+                match outcome {
+                    Ok(joined) => self.group.joined = Some(joined),
+                    Err(error) => {
+                        self.group.needs_join = true;
+                        self.errors.push_back(error);
+                    }
+                }
+            }
+            Event::RejoinNeeded(of) => {
+                let pending = self.group.joined.as_ref().map(|joined| joined.generation);
+                if generation == Some(of) || pending == Some(of) {
+                    self.group.needs_join = true;
+                }
+            }
+            Event::MemberLost(of, error) => {
+                let pending = self.group.joined.as_ref().map(|joined| joined.generation);
+                if pending == Some(of) {
+                    self.group.joined = None;
+                } else if generation != Some(of) {
+                    return;
+                }
+                (self.group.needs_join, self.group.lost) = (true, true);
+                self.errors.extend(error);
+            }
+            Event::CommitDone(id, outcome) => self.commits.done.push_back((id, outcome)),
+            Event::TopicsChanged => self.group.topics_changed = true,
+            Event::Failed(error) => self.errors.push_back(error),
+            Event::Nudge => {}
+        }
+    }
+
+    fn fetch_failed(&mut self, slot: Slot, failure: FetchFailure) {
+        let outcome = match failure {
+            FetchFailure::OutOfRange => self.subscription.out_of_range(slot),
+            FetchFailure::Diverged { end_offset, leader_epoch } => {
+                self.subscription.diverged(slot, end_offset, leader_epoch)
+            }
+            FetchFailure::Recreated => self.subscription.recreated(slot),
+            FetchFailure::Other(error) if self.subscription.at(slot).is_some() => {
+                self.subscription.refetch(slot);
+                Err(error)
+            }
+            FetchFailure::Other(_) => Ok(()),
+        };
+        self.errors.extend(outcome.err());
+    }
+
+    /// A batch could not be read. Whether the program is to know.
+    pub(super) fn unreadable(
+        &mut self,
+        slot: Slot,
+        tp: &TopicPartition,
+        error: RecordError,
+    ) -> Option<Error> {
+        self.current = None;
+        let report = match error {
+            RecordError::Corrupt { .. } => self.subscription.corrupt(slot),
+            _ => true,
+        };
+        self.subscription.refetch(slot);
+        self.flush();
+        log::warn!("{tp}: {error}{}", if report { "" } else { "; fetching it again" });
+        report.then(|| Error::from(error).with_topic(tp.topic()).with_partition(tp.partition()))
+    }
+
+    /// Keeps an error for the next call.
+    pub(super) fn put_off(&mut self, error: Error) {
+        self.errors.push_back(error);
+    }
+
+    /// Chooses the chunk to read from. Those of earlier lives are dropped, those of paused partitions wait.
+    fn pick(&mut self) -> bool {
+        if let Some(reader) = self.current.take() {
+            match self.subscription.at(reader.slot) {
+                Some(partition) if !partition.paused => {
+                    self.current = Some(reader);
+                    return true;
+                }
+                Some(_) => self.ready.push_front(reader),
+                None => {}
+            }
+        }
+        let mut place = 0;
+        while let Some(reader) = self.ready.get_mut(place) {
+            match self.subscription.at(reader.slot) {
+                Some(partition) if !partition.paused => {
+                    self.current = self.ready.remove(place);
+                    return true;
+                }
+                Some(_) => {
+                    reader.reservation.park();
+                    place += 1;
+                }
+                None => drop(self.ready.remove(place)),
+            }
+        }
+        false
+    }
+
+    /// Whether there is another chunk to read from, without waiting.
+    pub(super) fn next_chunk(&mut self) -> bool {
+        self.pick()
+    }
+
+    /// The current chunk is used up.
+    pub(super) fn finish_chunk(&mut self) {
+        self.current = None;
+    }
+
+    fn resolve_positions(&mut self) {
+        let (asks, errors) = self.subscription.take_unresolved(self.config.group_id.is_some());
+        self.errors.extend(errors);
+        self.flush();
+        if !asks.is_empty() {
+            self.io.post(move |io| io.resolve(asks));
+        }
+    }
+
+    /// Tells the fetcher what has changed.
+    pub(super) fn flush(&mut self) {
+        let changes = self.subscription.take_changes();
+        if !changes.is_empty() {
+            self.io.post(move |io| io.fetcher.apply(changes));
+        }
+    }
+
+    /// The group: rebalances, and what the program is told of them.
+    fn coordinate(&mut self) -> Result<()> {
+        let Selection::Topics(topics) = &self.subscription.selection else { return Ok(()) };
+        let topics: Vec<Arc<str>> = topics.iter().cloned().collect();
+        let changed = std::mem::take(&mut self.group.topics_changed);
+        if self.config.group_id.is_none() {
+            return if changed { self.assign_all(&topics) } else { Ok(()) };
+        }
+        if changed && self.group.identity.as_ref().is_some_and(|identity| identity.is_leader) {
+            self.group.needs_join = true;
+        }
+        if let Some(joined) = self.group.joined.take() {
+            let partitions = joined.partitions.clone();
+            self.group.identity = Some(joined);
+            self.install(partitions)?;
+        }
+        if self.group.needs_join && !self.group.joining {
+            let lost = std::mem::take(&mut self.group.lost);
+            let told = self.give_up_partitions(lost);
+            (self.group.needs_join, self.group.joining, self.group.identity) = (false, true, None);
+            self.joins += 1;
+            let number = self.joins;
+            self.io.post(move |io| {
+                if let Ok(group) = io.group() {
+                    group.join(number, topics);
+                }
+            });
+            told?;
+        }
+        Ok(())
+    }
+
+    fn install(&mut self, partitions: Vec<TopicPartition>) -> Result<()> {
+        self.subscription.set_partitions(partitions);
+        let assigned = self.subscription.assignment();
+        self.flush();
+        self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval));
+        self.tell("on_partitions_assigned", |listener, context| {
+            listener.on_partitions_assigned(context, &assigned)
+        })
+    }
+
+    /// Without a group the consumer reads all partitions of its topics.
+    fn assign_all(&mut self, topics: &[Arc<str>]) -> Result<()> {
+        let view = self.view.snapshot();
+        let known = topics.iter().filter_map(|name| view.topic(name));
+        let all = known.flat_map(|topic| {
+            let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+            (0..count).map(|partition| TopicPartition::new(Arc::clone(&topic.name), partition))
+        });
+        let all: Vec<TopicPartition> = all.collect();
+        if self.subscription.assignment() == all {
+            return Ok(());
+        }
+        self.install(all)
+    }
+
+    /// Commits, tells the program, and stops reading.
+    fn give_up_partitions(&mut self, lost: bool) -> Result<()> {
+        let partitions = self.subscription.assignment();
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let told = if lost {
+            self.tell("on_partitions_lost", |listener, context| {
+                listener.on_partitions_lost(context, &partitions)
+            })
+        } else {
+            if let Err(error) = self.commit_before_leaving(REBALANCE_COMMIT) {
+                log::warn!("automatic commit before the rebalance: {error}");
+            }
+            self.tell("on_partitions_revoked", |listener, context| {
+                listener.on_partitions_revoked(context, &partitions)
+            })
+        };
+        self.subscription.set_partitions([]);
+        self.flush();
+        told
+    }
+
+    /// Runs code of the program. It may not bring the consumer down.
+    fn tell(
+        &mut self,
+        what: &str,
+        call: impl FnOnce(&mut dyn ConsumerRebalanceListener, &mut RebalanceContext<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(mut listener) = self.listener.take() else { return Ok(()) };
+        let mut context = RebalanceContext { core: self };
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(&mut *listener, &mut context)));
+        self.listener = Some(listener);
+        self.flush();
+        match outcome {
+            Ok(outcome) => outcome.map_err(|error| error.context(what)),
+            Err(panic) => {
+                let text = format!("{what} panicked: {}", panic_text(&*panic));
+                Err(Error::new(ErrorKind::Panic, text))
+            }
+        }
+    }
+
+    // Choosing what to read.
+
+    /// Replaces what is read by the partitions of topics.
+    pub(super) fn subscribe(&mut self, topics: BTreeSet<Arc<str>>) -> Result<()> {
+        self.check_open()?;
+        if self.subscription.selection == Selection::Manual {
+            let text = "partitions were assigned by hand: unsubscribe() before subscribe()";
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        }
+        if topics.is_empty() {
+            return self.unsubscribe();
+        }
+        self.watch(topics.clone());
+        self.subscription.selection = Selection::Topics(topics);
+        self.group.topics_changed = self.config.group_id.is_none();
+        self.group.needs_join = true;
+        // One that is under way is for other topics; the next poll starts another one.
+        self.group.joining = false;
+        self.group.joined = None;
+        Ok(())
+    }
+
+    /// Replaces what is read by these partitions.
+    pub(super) fn assign(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<()> {
+        self.check_open()?;
+        if matches!(self.subscription.selection, Selection::Topics(_)) {
+            let text = "topics are subscribed: unsubscribe() before assign()";
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        }
+        if partitions.is_empty() {
+            return self.unsubscribe();
+        }
+        self.subscription.settle();
+        self.start_auto_commit();
+        self.watch(partitions.iter().map(TopicPartition::shared_topic).collect());
+        self.subscription.selection = Selection::Manual;
+        self.subscription.set_partitions(partitions);
+        self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval));
+        self.flush();
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self) -> Result<()> {
+        self.check_open()?;
+        self.settle_polled();
+        let told = self.leave_group("unsubscribe", false, self.clock.deadline(self.default_timeout()));
+        self.subscription.selection = Selection::Nothing;
+        self.subscription.set_partitions([]);
+        self.flush();
+        self.watch(BTreeSet::new());
+        told.0
+    }
+
+    fn watch(&self, topics: BTreeSet<Arc<str>>) {
+        self.io.post(move |io| io.set_topics(topics));
+    }
+
+    /// What `poll()` returned is done when the program closes or unsubscribes; of a record that an iterator
+    /// gave out nobody knows.
+    pub(super) fn settle_polled(&mut self) {
+        if !self.iterated {
+            self.subscription.settle();
+        }
+    }
+
+    /// Commits, tells the program and leaves the group. Returns what the listener said, and how leaving went.
+    pub(super) fn leave_group(
+        &mut self,
+        reason: &'static str,
+        give_up_seat: bool,
+        deadline: Instant,
+    ) -> (Result<()>, Result<()>) {
+        self.drain();
+        let grouped = matches!(self.subscription.selection, Selection::Topics(_));
+        let told = if grouped && self.config.group_id.is_some() {
+            self.give_up_partitions(self.group.lost)
+        } else {
+            Ok(())
+        };
+        let was_member = self.group.identity.is_some() || self.group.joining || self.group.joined.is_some();
+        self.group = GroupState::default();
+        if !was_member {
+            return (told, Ok(()));
+        }
+        let left = self.io.run(deadline + GRACE, "leaving the group", move |io| async move {
+            io.cluster
+                .within(deadline, "leaving the group", async {
+                    io.group()?.leave(reason, give_up_seat).await
+                })
+                .await
+        });
+        (told, left)
+    }
+
+    /// Waits for the commits that are under way, and runs their callbacks.
+    pub(super) fn finish_commits(&mut self, deadline: Instant) {
+        if !self.commits.under_way.is_empty() {
+            let settled = self.io.run(deadline + GRACE, "commits", move |io| async move {
+                io.cluster
+                    .within(deadline, "commits", async {
+                        io.group()?.commits_settled().await;
+                        Ok(())
+                    })
+                    .await
+            });
+            if let Err(error) = settled {
+                log::warn!("commits that are under way: {error}");
+            }
+        }
+        self.drain();
+        self.run_commit_callbacks();
+    }
+
+    /// Leaves the group and does nothing else, for a consumer that is dropped.
+    pub(super) fn abandon_group(&mut self, deadline: Instant) {
+        if self.group.identity.is_some() || self.group.joining || self.group.joined.is_some() {
+            let left = self.io.run(deadline, "leaving the group", |io| async move {
+                io.group()?.leave("the consumer was dropped", false).await
+            });
+            if let Err(error) = left {
+                log::debug!("{error}");
+            }
+        }
+    }
+
+    pub(super) fn group_metadata(&self) -> ConsumerGroupMetadata {
+        let mut metadata = ConsumerGroupMetadata::new(self.config.group_id.clone().unwrap_or_default());
+        metadata.group_instance_id.clone_from(&self.config.group_instance_id);
+        if let Some(identity) = &self.group.identity {
+            metadata.generation_id = identity.generation;
+            metadata.member_id.clone_from(&identity.member_id);
+        }
+        metadata
+    }
+
+    // Commits.
+
+    fn committer(&self) -> Result<Committer> {
+        if self.config.group_id.is_none() {
+            return Err(no_group());
+        }
+        match (&self.group.identity, &self.subscription.selection) {
+            (Some(identity), _) if !self.group.lost => {
+                let (generation, member_id) = (identity.generation, identity.member_id.clone());
+                Ok(Committer { generation, member_id })
+            }
+            // A commit without a member id would be taken if the group is empty, whoever has read since.
+            (_, Selection::Topics(_)) => {
+                let text = "the offsets were not committed: the consumer is not in its group at the moment";
+                Err(Error::new(ErrorKind::CommitFailed, text).with_retriable(self.group.joining))
+            }
+            _ => Ok(Committer { generation: -1, member_id: String::new() }),
+        }
+    }
+
+    /// Commits and waits for it.
+    pub(super) fn commit(&mut self, offsets: Offsets, timeout: Duration) -> Result<()> {
+        self.check_open()?;
+        let committer = self.committer()?;
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        check_offsets(&offsets)?;
+        let deadline = self.clock.deadline(timeout);
+        let sent = offsets.clone();
+        self.io.run(deadline + GRACE, "commit", move |io| {
+            let commit = io.group().map(|group| group.commit(sent, committer, true));
+            async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
+        })?;
+        self.subscription.commit_done(&offsets);
+        Ok(())
+    }
+
+    /// Commits without waiting.
+    pub(super) fn commit_async(
+        &mut self,
+        offsets: Offsets,
+        callback: Option<CommitCallback>,
+    ) -> Result<Option<u64>> {
+        self.check_open()?;
+        let committer = self.committer()?;
+        check_offsets(&offsets)?;
+        let id = self.commits.next_id;
+        self.commits.next_id += 1;
+        if offsets.is_empty() {
+            self.commits.under_way.insert(id, (offsets, callback));
+            self.commits.done.push_back((id, Ok(())));
+            return Ok(None);
+        }
+        let sent = offsets.clone();
+        self.commits.under_way.insert(id, (offsets, callback));
+        self.io.post(move |io| io.commit_async(id, sent, committer));
+        Ok(Some(id))
+    }
+
+    fn run_commit_callbacks(&mut self) {
+        while let Some((id, outcome)) = self.commits.done.pop_front() {
+            if self.commits.automatic == Some(id) {
+                self.commits.automatic = None;
+            }
+            let Some((offsets, callback)) = self.commits.under_way.remove(&id) else { continue };
+            if outcome.is_ok() {
+                self.subscription.commit_done(&offsets);
+            }
+            match (callback, outcome) {
+                (Some(callback), outcome) => {
+                    let call = AssertUnwindSafe(|| callback(&offsets, outcome));
+                    if let Err(panic) = catch_unwind(call) {
+                        let text = format!("the commit's callback panicked: {}", panic_text(&*panic));
+                        self.errors.push_back(Error::new(ErrorKind::Panic, text));
+                    }
+                }
+                (None, Err(error)) => log::warn!("automatic commit: {error}"),
+                (None, Ok(())) => {}
+            }
+        }
+    }
+
+    /// Starts an automatic commit when it is time for one.
+    fn auto_commit(&mut self) {
+        let Some(due) = self.commits.due.filter(|_| self.config.enable_auto_commit) else {
+            self.commits.due = None;
+            return;
+        };
+        let now = self.clock.now();
+        if now < due || self.commits.automatic.is_some() {
+            return;
+        }
+        self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval.max(MIN_PAUSE)));
+        self.start_auto_commit();
+    }
+
+    fn start_auto_commit(&mut self) {
+        if !self.config.enable_auto_commit {
+            return;
+        }
+        let offsets = self.subscription.committable();
+        if !offsets.is_empty() {
+            match self.commit_async(offsets, None) {
+                Ok(id) => self.commits.automatic = id,
+                Err(error) => log::debug!("automatic commit: {error}"),
+            }
+        }
+    }
+
+    /// The last automatic commit of what is read now.
+    pub(super) fn commit_before_leaving(&mut self, timeout: Duration) -> Result<()> {
+        let offsets = self.subscription.committable();
+        if !self.config.enable_auto_commit || offsets.is_empty() {
+            return Ok(());
+        }
+        self.commit(offsets, timeout)
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        partition: &TopicPartition,
+        timeout: Duration,
+    ) -> Result<Option<OffsetAndMetadata>> {
+        self.check_open()?;
+        let deadline = self.clock.deadline(timeout);
+        let tp = partition.clone();
+        self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
+            let ask = async { io.group()?.committed(&[tp]).await };
+            let found = io.cluster.within(deadline, "committed offsets", ask).await?;
+            Ok(found.into_iter().next().flatten())
+        })
+    }
+
+    pub(super) fn position(&mut self, partition: &TopicPartition, timeout: Duration) -> Result<i64> {
+        self.check_open()?;
+        let deadline = self.clock.deadline(timeout);
+        loop {
+            self.drain();
+            let state = self.subscription.get(partition)?;
+            let (phase, position) = (state.phase, state.position());
+            if phase == Phase::Ready {
+                self.flush();
+                return Ok(position);
+            }
+            if let Some(place) = self.errors.iter().position(|error| is_about(error, partition)) {
+                if let Some(error) = self.errors.remove(place) {
+                    return Err(error);
+                }
+            }
+            if phase == Phase::Stuck {
+                let text = "the partition has no position: seek, or set auto.offset.reset";
+                return Err(Error::new(ErrorKind::NoOffsetForPartition, text)
+                    .with_topic(partition.topic())
+                    .with_partition(partition.partition()));
+            }
+            self.resolve_positions();
+            let now = self.clock.now();
+            if now >= deadline {
+                let text = format!("timed out: the position of {partition}");
+                return self.io.run(now + GRACE, "position", move |io| async move {
+                    Err(io.cluster.timeout(text.trim_start_matches("timed out: ")))
+                });
+            }
+            self.wait(deadline)?;
+        }
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("client_id", &self.config.common.client_id)
+            .field("assignment", &self.subscription.assignment())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_about(error: &Error, tp: &TopicPartition) -> bool {
+    error.topic() == Some(tp.topic()) && error.partition().is_none_or(|partition| partition == tp.partition())
+}
+
+fn check_offsets(offsets: &Offsets) -> Result<()> {
+    match offsets.iter().find(|(_, offset)| offset.offset < 0) {
+        None => Ok(()),
+        Some((tp, offset)) => {
+            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
+            Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_topic(tp.topic())
+                .with_partition(tp.partition()))
+        }
+    }
+}
+
+/// How long a rebalance waits for the automatic commit before it.
+const REBALANCE_COMMIT: Duration = Duration::from_secs(5);
+
+/// Even with an interval of zero, commits do not follow each other faster.
+const MIN_PAUSE: Duration = Duration::from_millis(10);

@@ -1,0 +1,188 @@
+//! Finds the group's coordinator, and drops it as soon as something is wrong with it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::turn::Turn;
+use crate::cluster::Cluster;
+use crate::config::ConsumerConfig;
+use crate::consumer::event::Events;
+use crate::consumer::group::classic::Member;
+use crate::error::{Error, ErrorKind, Result};
+use crate::error_code::ErrorCode;
+use crate::net::backoff::Backoff;
+use crate::net::connection::Connection;
+use crate::net::manager::NodeId;
+use crate::protocol::Request;
+use crate::protocol::messages::FindCoordinatorRequest;
+use crate::types::Node;
+
+/// The IO side of the group. Cheap to clone; it lives on the IO thread.
+#[derive(Clone)]
+pub(in crate::consumer) struct Coordinator(pub(super) Rc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) cluster: Cluster,
+    pub(super) config: Rc<ConsumerConfig>,
+    pub(super) events: Events,
+    pub(super) group_id: String,
+    node: Cell<Option<i32>>,
+    /// One search at a time; the others share what it finds.
+    search: Turn,
+    pub(super) member: RefCell<Member>,
+    /// One commit at a time, so that an older one never overtakes a newer one.
+    pub(super) commits: Turn,
+}
+
+impl Coordinator {
+    pub(in crate::consumer) fn new(
+        cluster: &Cluster,
+        config: &Rc<ConsumerConfig>,
+        events: &Events,
+        group_id: &str,
+    ) -> Self {
+        Self(Rc::new(Inner {
+            cluster: cluster.clone(),
+            config: Rc::clone(config),
+            events: events.clone(),
+            group_id: group_id.to_owned(),
+            node: Cell::new(None),
+            search: Turn::default(),
+            member: RefCell::default(),
+            commits: Turn::default(),
+        }))
+    }
+
+    pub(super) fn backoff(&self, failures: u32) -> Duration {
+        let config = &self.0.config.common;
+        Backoff { initial: config.retry_backoff, max: config.retry_backoff_max }
+            .after(failures, self.0.cluster.net().random())
+    }
+
+    pub(super) fn node(&self) -> Option<i32> {
+        self.0.node.get()
+    }
+
+    /// The next request looks for the coordinator anew.
+    pub(super) fn forget(&self, why: impl std::fmt::Display) {
+        if let Some(node) = self.0.node.take() {
+            log::info!("group {}: node {node} is not the coordinator any more: {why}", self.0.group_id);
+        }
+    }
+
+    /// Whether the code says that the coordinator is another one, which is then looked for.
+    pub(super) fn has_moved(&self, code: ErrorCode) -> bool {
+        let moved = matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        if moved {
+            self.forget(code);
+        }
+        moved
+    }
+
+    /// The connection to the coordinator; finds it first, as often as it takes.
+    ///
+    /// # Errors
+    /// What another try will not mend, such as missing rights for the group.
+    pub(super) async fn connection(&self) -> Result<Connection> {
+        let mut failures = 0;
+        loop {
+            let error = match self.try_connection().await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if error.is_retriable() => error,
+                Err(error) => return Err(error),
+            };
+            log::debug!("group {}: {error}", self.0.group_id);
+            self.forget(&error);
+            failures += 1;
+            self.0.cluster.net().sleep(self.backoff(failures)).await;
+        }
+    }
+
+    async fn try_connection(&self) -> Result<Connection> {
+        let node = match self.0.node.get() {
+            Some(node) => node,
+            None => {
+                let _turn = self.0.search.take().await;
+                match self.0.node.get() {
+                    Some(node) => node,
+                    None => self.find().await?,
+                }
+            }
+        };
+        let connection = self.0.cluster.manager().connection(NodeId::Coordinator(node)).await;
+        if connection.is_err() {
+            // It may be down, or have left the cluster: whoever comes next asks another broker.
+            self.0.cluster.request_update();
+        }
+        connection.map_err(retriable)
+    }
+
+    async fn find(&self) -> Result<i32> {
+        let (cluster, group_id) = (&self.0.cluster, &self.0.group_id);
+        cluster.bootstrap().await;
+        let node = cluster.manager().least_loaded_node().ok_or_else(|| {
+            Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
+        })?;
+        let connection = cluster.manager().connection(node).await.map_err(retriable)?;
+        let version = connection.pick_version::<FindCoordinatorRequest>(i16::MAX)?;
+        let mut request = FindCoordinatorRequest::default();
+        if version >= 4 {
+            request.coordinator_keys = vec![group_id.clone()];
+        } else {
+            request.key = group_id.clone();
+        }
+        let timeout = self.0.config.common.request_timeout;
+        let response = connection.send_at(&request, version, timeout).await.map_err(retriable)?;
+        let (code, id, host, port) = match response.coordinators.into_iter().next() {
+            Some(found) => (found.error_code, found.node_id, found.host, found.port),
+            None => (response.error_code, response.node_id, response.host, response.port),
+        };
+        if !code.is_ok() {
+            return Err(self.error(code, "FindCoordinator"));
+        }
+        let port = u16::try_from(port).ok().filter(|_| id >= 0 && !host.is_empty()).ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, "the broker named a coordinator without an address")
+                .with_retriable(true)
+        })?;
+        let rack = cluster.snapshot().broker(id).and_then(|node| node.rack.clone());
+        cluster.add_broker(Node { id, host, port, rack });
+        log::info!("group {group_id}: node {id} is the coordinator");
+        self.0.node.set(Some(id));
+        Ok(id)
+    }
+
+    /// One request to the coordinator. A connection that fails makes it be looked for anew.
+    ///
+    /// # Errors
+    /// What became of the request; retriable where only the connection was lost.
+    pub(super) async fn request<R: Request>(
+        &self,
+        cap: i16,
+        timeout: Duration,
+        request: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response> {
+        let connection = self.connection().await?;
+        let version = connection.pick_version::<R>(cap)?;
+        let answer = connection.send_at(&request(version), version, timeout).await;
+        answer.map_err(|error| {
+            if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout) {
+                self.forget(&error);
+            }
+            error
+        })
+    }
+
+    /// A code as an error that names the group.
+    pub(super) fn error(&self, code: ErrorCode, what: &str) -> Error {
+        Error::from_code(code, format_args!("{what} of group {}", self.0.group_id))
+    }
+}
+
+/// A broker that cannot be reached now can be another time, or another one can.
+fn retriable(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Connection | ErrorKind::Dns | ErrorKind::Timeout => error.with_retriable(true),
+        _ => error,
+    }
+}

@@ -1,0 +1,170 @@
+//! The consumer's half on the IO thread.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::event::{Event, Events};
+use super::fetcher::Fetcher;
+use super::group::commit::{Committer, Offsets};
+use super::group::coordinator::Coordinator;
+use super::offsets::list_offsets;
+use super::subscription::Unresolved;
+use crate::cluster::Cluster;
+use crate::config::ConsumerConfig;
+use crate::error::{Error, ErrorKind, Result};
+use crate::error_code::ErrorCode;
+use crate::net::wakeup::Wakeup;
+use crate::types::{OffsetSpec, TopicPartition};
+
+pub(super) struct ConsumerIo {
+    pub(super) cluster: Cluster,
+    pub(super) config: Rc<ConsumerConfig>,
+    pub(super) events: Events,
+    pub(super) fetcher: Fetcher,
+    group: Option<Coordinator>,
+    watched: Rc<RefCell<Watched>>,
+}
+
+/// The topics that the program has chosen, and what was seen of them last.
+#[derive(Default)]
+struct Watched {
+    topics: BTreeSet<Arc<str>>,
+    partitions: BTreeMap<Arc<str>, usize>,
+    refused: BTreeSet<Arc<str>>,
+}
+
+impl ConsumerIo {
+    pub(super) fn start(cluster: Cluster, config: ConsumerConfig, events: Events) -> Self {
+        let config = Rc::new(config);
+        let fetcher = Fetcher::start(&cluster, &config, &events);
+        let group = config.group_id.as_deref().map(|id| Coordinator::new(&cluster, &config, &events, id));
+        let watched = Rc::<RefCell<Watched>>::default();
+        let changed = Wakeup::new();
+        cluster.add_listener(changed.clone());
+        cluster.net().spawn(watch_topics(cluster.clone(), events.clone(), Rc::clone(&watched), changed));
+        if config.enable_auto_commit {
+            cluster.net().spawn(remind(cluster.clone(), events.clone(), Rc::clone(&config)));
+        }
+        Self { cluster, config, events, fetcher, group, watched }
+    }
+
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] without a group id.
+    pub(super) fn group(&self) -> Result<&Coordinator> {
+        self.group.as_ref().ok_or_else(no_group)
+    }
+
+    /// Keeps these topics in view, and none else.
+    pub(super) fn set_topics(&self, topics: BTreeSet<Arc<str>>) {
+        {
+            let mut watched = self.watched.borrow_mut();
+            watched.partitions = partition_counts(&self.cluster, &topics);
+            watched.refused.clear();
+            watched.topics.clone_from(&topics);
+        }
+        self.cluster.set_topics(topics);
+    }
+
+    /// Asks for positions; the answers come as events.
+    pub(super) fn resolve(&self, unresolved: Vec<Unresolved>) {
+        let mut committed = Vec::new();
+        let mut resets: BTreeMap<i64, (OffsetSpec, Vec<Unresolved>)> = BTreeMap::new();
+        for ask in unresolved {
+            match ask.spec {
+                None => committed.push(ask),
+                Some(spec) => {
+                    let key = spec.code().unwrap_or_default();
+                    resets.entry(key).or_insert_with(|| (spec, Vec::new())).1.push(ask);
+                }
+            }
+        }
+        let net = self.cluster.net();
+        if let (Some(group), false) = (self.group.clone(), committed.is_empty()) {
+            let events = self.events.clone();
+            net.spawn(async move {
+                let (slots, tps): (Vec<_>, Vec<TopicPartition>) =
+                    committed.into_iter().map(|ask| (ask.slot, ask.tp)).unzip();
+                let answer = group.committed(&tps).await;
+                events.send(Event::Committed(slots, answer));
+            });
+        }
+        for (spec, asks) in resets.into_values() {
+            // One by one: a topic that cannot be read must not hold up the others.
+            for ask in asks {
+                let (cluster, config, events) =
+                    (self.cluster.clone(), Rc::clone(&self.config), self.events.clone());
+                net.spawn(async move {
+                    let found = list_offsets(&cluster, &config, vec![(ask.tp.clone(), spec)]).await;
+                    let answer = found.and_then(|mut found| {
+                        let place = found.remove(&ask.tp).flatten().ok_or_else(|| {
+                            let text = format!("the broker named no offset for {spec:?}");
+                            Error::new(ErrorKind::Protocol, text).with_topic(ask.tp.topic())
+                        })?;
+                        Ok((place.offset, place.leader_epoch))
+                    });
+                    events.send(Event::Reset(ask.slot, spec, answer));
+                });
+            }
+        }
+    }
+
+    /// Commits in the background; the outcome comes as an event.
+    pub(super) fn commit_async(&self, id: u64, offsets: Offsets, committer: Committer) {
+        let Ok(group) = self.group() else { return };
+        let (commit, events) = (group.commit(offsets, committer, false), self.events.clone());
+        let timeout = self.config.common.default_api_timeout;
+        let cluster = self.cluster.clone();
+        let deadline = cluster.net().clock().deadline(timeout);
+        self.cluster.net().spawn(async move {
+            let outcome = cluster.within(deadline, "commit", commit).await;
+            events.send(Event::CommitDone(id, outcome));
+        });
+    }
+}
+
+/// Tells the caller when partitions of its topics come or go, and when it may not see a topic.
+async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watched>>, changed: Wakeup) {
+    loop {
+        changed.notified().await;
+        let mut watched = watched.borrow_mut();
+        let counts = partition_counts(&cluster, &watched.topics);
+        if counts != watched.partitions {
+            watched.partitions = counts;
+            events.send(Event::TopicsChanged);
+        }
+        let view = cluster.snapshot();
+        for topic in watched.topics.clone() {
+            let code = view.topic(&topic).map_or(ErrorCode::NONE, |topic| topic.error);
+            let refused =
+                matches!(code, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION);
+            if !refused {
+                watched.refused.remove(&topic);
+            } else if watched.refused.insert(Arc::clone(&topic)) {
+                events.send(Event::Failed(Error::from_code(code, "metadata").with_topic(&*topic)));
+            }
+        }
+    }
+}
+
+fn partition_counts(cluster: &Cluster, topics: &BTreeSet<Arc<str>>) -> BTreeMap<Arc<str>, usize> {
+    let view = cluster.snapshot();
+    let count = |topic: &Arc<str>| Some((Arc::clone(topic), view.topic(topic)?.partitions.len()));
+    topics.iter().filter_map(count).collect()
+}
+
+/// Makes an iterating program look at the clock in time for an automatic commit, so that it need not with every
+/// record.
+async fn remind(cluster: Cluster, events: Events, config: Rc<ConsumerConfig>) {
+    loop {
+        cluster.net().sleep(config.auto_commit_interval.max(MIN_REMINDER)).await;
+        events.shared().ask_attention();
+    }
+}
+
+pub(super) fn no_group() -> Error {
+    Error::new(ErrorKind::IllegalState, "the consumer has no group: set group.id to commit and read offsets")
+}
+
+const MIN_REMINDER: std::time::Duration = std::time::Duration::from_millis(50);

@@ -1,0 +1,29 @@
+//! The consumer: records out of partitions, alone or as a member of a group.
+//!
+//! Two sides and one channel between them. The program's side is plain structs used through `&mut self`: which
+//! partitions, where in them, what to hand out next ([`subscription`](self), `core`). The IO thread's side
+//! fetches ahead, keeps the member in its group and commits. What it finds out comes as events by one channel,
+//! so that `poll()` waits in one place, with one deadline.
+
+mod assignors;
+mod buffer;
+mod builder;
+mod client;
+mod core;
+mod event;
+mod fetcher;
+mod group;
+mod io;
+mod listener;
+mod offsets;
+mod reader;
+mod record;
+mod session;
+mod subscription;
+mod waker;
+
+pub use builder::ConsumerBuilder;
+pub use client::{CloseOptions, Iter, KafkaConsumer};
+pub use listener::{ConsumerRebalanceListener, RebalanceContext};
+pub use record::{ConsumerRecord, ConsumerRecords};
+pub use waker::ConsumerWaker;

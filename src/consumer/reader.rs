@@ -1,0 +1,177 @@
+//! Reads a chunk, record by record, on the program's thread: checksum, decompression, parsing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::buffer::{Chunk, Reservation};
+use super::event::Slot;
+use super::record::{BatchInfo, ConsumerRecord, LazyHeaders, NO_HEADERS};
+use super::subscription::PartitionState;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Batch, Batches, ControlType, DecompressLimits, RawRecord, RecordError, Records};
+use crate::serializer::Deserializer;
+use crate::types::TopicPartition;
+
+pub(super) struct Reader {
+    pub(super) slot: Slot,
+    pub(super) tp: TopicPartition,
+    batches: Batches,
+    open: Option<Open>,
+    check_crc: bool,
+    limits: DecompressLimits,
+    aborted: Option<Aborted>,
+    pub(super) reservation: Reservation,
+}
+
+/// The batch that is being read.
+struct Open {
+    records: Records,
+    info: Arc<BatchInfo>,
+}
+
+/// Which producers' records are to be left out.
+struct Aborted {
+    /// What is to come, the last one first.
+    ahead: Vec<(i64, i64)>,
+    now: HashSet<i64>,
+}
+
+impl Reader {
+    pub(super) fn new(chunk: Chunk, check_crc: bool, limits: DecompressLimits) -> Self {
+        let aborted = chunk.aborted.map(|mut ahead| {
+            ahead.sort_unstable_by_key(|(_, first)| std::cmp::Reverse(*first));
+            Aborted { ahead, now: HashSet::new() }
+        });
+        Self {
+            slot: chunk.slot,
+            tp: chunk.tp,
+            batches: Batches::new(chunk.data),
+            open: None,
+            check_crc,
+            limits,
+            aborted,
+            reservation: chunk.reservation,
+        }
+    }
+
+    /// The next record at or behind the position; moves the position past what holds none. `None` at the end.
+    #[inline]
+    pub(super) fn next(&mut self, partition: &mut PartitionState) -> Option<Result<RawRecord, RecordError>> {
+        loop {
+            if let Some(open) = &mut self.open {
+                match open.records.next() {
+                    Some(Ok(record)) if record.offset >= partition.position() => {
+                        partition.delivered(record.offset);
+                        return Some(Ok(record));
+                    }
+                    // A compressed batch begins where it begins, whatever was asked for.
+                    Some(Ok(_)) => continue,
+                    Some(Err(error)) => {
+                        self.open = None;
+                        return Some(Err(error));
+                    }
+                    None => {
+                        partition.passed(open.records.next_offset());
+                        self.open = None;
+                    }
+                }
+            }
+            match self.open_next(partition) {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    #[cold]
+    fn open_next(&mut self, partition: &mut PartitionState) -> Result<bool, RecordError> {
+        loop {
+            let Some(batch) = self.batches.next() else { return Ok(false) };
+            let batch = batch?;
+            if batch.next_offset() <= partition.position() {
+                continue;
+            }
+            if self.leaves_out(&batch)? {
+                partition.passed(batch.next_offset());
+                continue;
+            }
+            let records = batch.records(self.check_crc, &self.limits)?;
+            partition.set_leader_epoch(batch.leader_epoch());
+            let info = BatchInfo {
+                tp: self.tp.clone(),
+                leader_epoch: batch.leader_epoch(),
+                timestamp_type: batch.timestamp_type(),
+            };
+            self.open = Some(Open { records, info: Arc::new(info) });
+            return Ok(true);
+        }
+    }
+
+    /// Whether a batch is not for the program: the broker's own, or of an aborted transaction.
+    fn leaves_out(&mut self, batch: &Batch) -> Result<bool, RecordError> {
+        let Some(aborted) = &mut self.aborted else { return Ok(batch.is_control()) };
+        while let Some((producer, first)) = aborted.ahead.last().copied() {
+            if first > batch.last_offset() {
+                break;
+            }
+            aborted.ahead.pop();
+            aborted.now.insert(producer);
+        }
+        if batch.is_control() {
+            if batch.control_type()? == Some(ControlType::Abort) {
+                aborted.now.remove(&batch.producer_id());
+            }
+            return Ok(true);
+        }
+        Ok(batch.is_transactional() && aborted.now.contains(&batch.producer_id()))
+    }
+
+    /// The record that [`next`](Self::next) has just found, with key and value as the program wants them.
+    #[inline]
+    pub(super) fn build<K: Deserializer, V: Deserializer>(
+        &self,
+        raw: &RawRecord,
+        key: &K,
+        value: &V,
+    ) -> Result<ConsumerRecord<K::Output, V::Output>> {
+        let Some(open) = &self.open else {
+            return Err(Error::new(ErrorKind::IllegalState, "no batch is open"));
+        };
+        let size = |part: Option<crate::record::Span>| part.map_or(-1, |span| span.len() as i32);
+        let headers = if raw.header_count == 0 {
+            None
+        } else {
+            Some(Box::new(LazyHeaders::new(open.records.bytes(raw.headers), raw.header_count)))
+        };
+        let for_key = match &headers {
+            Some(headers) if key.reads_headers() => headers.get(),
+            _ => &NO_HEADERS,
+        };
+        let for_value = match &headers {
+            Some(headers) if value.reads_headers() => headers.get(),
+            _ => &NO_HEADERS,
+        };
+        let (topic, records) = (self.tp.topic(), &open.records);
+        let built =
+            key.deserialize(topic, for_key, raw.key.map(|span| records.bytes(span))).and_then(|key| {
+                Ok((key, value.deserialize(topic, for_value, raw.value.map(|span| records.bytes(span)))?))
+            });
+        let (key, value) = built.map_err(|error| self.at(error, raw.offset))?;
+        Ok(ConsumerRecord {
+            batch: Arc::clone(&open.info),
+            offset: raw.offset,
+            timestamp: raw.timestamp,
+            key,
+            value,
+            headers,
+            key_size: size(raw.key),
+            value_size: size(raw.value),
+        })
+    }
+
+    #[cold]
+    fn at(&self, error: Error, offset: i64) -> Error {
+        error.with_topic(self.tp.topic()).with_partition(self.tp.partition()).with_offset(offset)
+    }
+}
