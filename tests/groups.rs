@@ -29,7 +29,11 @@ fn builder(cluster: &Cluster, group: &str) -> ConsumerBuilder {
 }
 
 fn producer(cluster: &Cluster) -> KafkaProducer {
-    KafkaProducer::builder().bootstrap_servers(cluster.bootstrap()).linger(Duration::from_millis(5)).build().unwrap()
+    KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .linger(Duration::from_millis(5))
+        .build()
+        .unwrap()
 }
 
 /// What the members of a group have read between them.
@@ -115,7 +119,8 @@ fn a_hundred_thousand_records_reach_each_group_exactly_once() {
 #[test]
 fn each_codec_is_read_back() {
     let cluster = Cluster::shared();
-    for codec in [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd] {
+    for codec in [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd]
+    {
         let topic = unique("codec");
         cluster.create_topic(&topic, 2, &[]);
         let producer = KafkaProducer::builder()
@@ -145,7 +150,12 @@ fn what_others_write_is_read() {
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         let line = format!("{codec}:kcat");
         peers::kcat_produce(&bootstrap, &topic, &[&line], &["-K:", "-z", codec, "-H", "from=kcat"]);
-        peers::java_console_produce(&bootstrap, &topic, &[&format!("{codec} java")], &["--compression-codec", codec]);
+        peers::java_console_produce(
+            &bootstrap,
+            &topic,
+            &[&format!("{codec} java")],
+            &["--compression-codec", codec],
+        );
     }
     let script = "
 import sys, kafka
@@ -154,7 +164,8 @@ for codec in (None, 'gzip'):
     producer.send(sys.argv[2], key=b'k', value=b'python', headers=[('from', b'python')])
     producer.close()";
     peers::python(script, &[&bootstrap, &topic]);
-    let mut consumer = builder(cluster, &unique("others")).set("consumer_timeout_ms", "5000").build().unwrap();
+    let mut consumer =
+        builder(cluster, &unique("others")).set("consumer_timeout_ms", "5000").build().unwrap();
     consumer.subscribe([&topic]).unwrap();
     let mut lines = Vec::new();
     for record in consumer.iter().take(12) {
@@ -201,7 +212,9 @@ fn members_come_and_go_while_records_flow() {
                     scope.spawn(|| member(builder(cluster, &group).build().unwrap(), &topic, &read, &leave));
                 }
                 let before = read.count();
-                wait_until("the group reads on", PATIENCE, || read.count() > before + 500 || sending.is_finished());
+                wait_until("the group reads on", PATIENCE, || {
+                    read.count() > before + 500 || sending.is_finished()
+                });
                 leave.store(true, Ordering::Relaxed);
             });
         }
@@ -223,7 +236,9 @@ fn members_come_and_go_while_records_flow() {
 #[test]
 fn a_member_in_a_process_of_its_own() {
     let Ok(arguments) = std::env::var("KAVKA_TEST_MEMBER") else { return };
-    let [bootstrap, topic, group] = arguments.split(' ').collect::<Vec<_>>()[..] else { panic!("{arguments}") };
+    let [bootstrap, topic, group] = arguments.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{arguments}")
+    };
     let mut consumer = KafkaConsumer::builder()
         .bootstrap_servers(bootstrap)
         .group_id(group)
@@ -336,7 +351,8 @@ fn offsets_positions_and_seeks() {
     cluster.create_topic(&topic, 2, &[]);
     let producer = producer(cluster);
     for index in 0..100 {
-        let record = ProducerRecord::new(&topic).partition(index % 2).timestamp(1_000 + i64::from(index)).value("x");
+        let record =
+            ProducerRecord::new(&topic).partition(index % 2).timestamp(1_000 + i64::from(index)).value("x");
         producer.send(record).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
@@ -356,7 +372,9 @@ fn offsets_positions_and_seeks() {
     consumer.pause(&[second.clone()]).unwrap();
     let mut offsets = Vec::new();
     while offsets.len() < 10 {
-        offsets.extend(consumer.poll(PATIENCE).unwrap().iter().map(|record| (record.partition(), record.offset())));
+        offsets.extend(
+            consumer.poll(PATIENCE).unwrap().iter().map(|record| (record.partition(), record.offset())),
+        );
     }
     assert_eq!(offsets, (40..50).map(|offset| (0, offset)).collect::<Vec<_>>());
     consumer.commit().unwrap();
@@ -393,7 +411,11 @@ fn a_reset_that_nobody_chose_is_an_error() {
         builder(cluster, &unique("none")).auto_offset_reset(AutoOffsetReset::None).build().unwrap();
     consumer.assign([TopicPartition::new(topic.as_str(), 0)]).unwrap();
     let error = consumer.poll(PATIENCE).unwrap_err();
-    assert_eq!((error.kind(), error.topic()), (ErrorKind::NoOffsetForPartition, Some(topic.as_str())), "{error}");
+    assert_eq!(
+        (error.kind(), error.topic()),
+        (ErrorKind::NoOffsetForPartition, Some(topic.as_str())),
+        "{error}"
+    );
 }
 
 #[test]
