@@ -18,7 +18,7 @@ impl MockCluster {
     /// leader epochs.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn kill(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
@@ -33,7 +33,7 @@ impl MockCluster {
     /// controller notices.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn kill_without_failover(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
@@ -46,7 +46,7 @@ impl MockCluster {
     /// Starts a killed broker again, on its old port. Partitions without a leader get one.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker, [`ErrorKind::Connection`] when its port is
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker, [`Connection`](crate::ErrorKind::Connection) when its port is
     /// taken.
     pub fn restart(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
@@ -66,7 +66,7 @@ impl MockCluster {
     /// Closes all connections of a broker, which stays up.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn disconnect(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
@@ -78,7 +78,7 @@ impl MockCluster {
     /// Has a broker read no more bytes, while its connections stay open and what it has read is answered.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn stop_reading(&self, broker: i32) -> Result<()> {
         self.with_broker(broker, |broker| broker.gate.close())
     }
@@ -86,7 +86,7 @@ impl MockCluster {
     /// Has a broker read again.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn resume_reading(&self, broker: i32) -> Result<()> {
         self.with_broker(broker, |broker| broker.gate.open())
     }
@@ -94,7 +94,7 @@ impl MockCluster {
     /// Makes a broker the leader of a partition, in a new leader epoch, and a replica if it was none.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker or partition.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker or partition.
     pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) -> Result<()> {
         let known = self.look(move |state| state.brokers.contains_key(&broker));
         if !known {
@@ -111,7 +111,7 @@ impl MockCluster {
     /// Sets the leader epoch of a partition. The leader stays.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such partition.
     pub fn set_leader_epoch(&self, topic: &str, partition: i32, epoch: i32) -> Result<()> {
         self.with_partition(topic, partition, move |partition| {
             partition.leader_epoch = epoch;
@@ -123,7 +123,7 @@ impl MockCluster {
     /// begins below `offset` and ends above goes as a whole.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such partition.
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         self.with_partition(topic, partition, move |partition| {
             partition.log.truncate(offset);
@@ -135,7 +135,7 @@ impl MockCluster {
     /// Deletes the records before an offset, as retention does.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such partition.
     pub fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         self.with_partition(topic, partition, move |partition| {
             let end = partition.log.end_offset();
@@ -147,7 +147,7 @@ impl MockCluster {
     /// Has a partition forget its idempotent producers, as brokers do with idle ones.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such partition.
     pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<()> {
         self.with_partition(topic, partition, |partition| partition.log.forget_producers())
     }
@@ -155,7 +155,7 @@ impl MockCluster {
     /// Has a broker forget its fetch sessions, as one with a full cache does.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn forget_fetch_sessions(&self, broker: i32) -> Result<()> {
         self.with_broker(broker, |broker| broker.sessions.clear())
     }
@@ -168,7 +168,7 @@ impl MockCluster {
     /// Makes a broker the coordinator of a group.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn move_coordinator(&self, group: &str, broker: i32) -> Result<()> {
         let group = group.to_owned();
         self.change(move |cluster| {
@@ -212,7 +212,7 @@ impl MockCluster {
     /// Changes what a broker offers to connections from now on.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn set_versions(&self, broker: i32, versions: VersionTable) -> Result<()> {
         self.with_broker(broker, move |broker| broker.versions = versions)
     }
@@ -220,7 +220,7 @@ impl MockCluster {
     /// Changes the address under which metadata and coordinators name a broker, as with a proxy before it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
     pub fn advertise(&self, broker: i32, host: &str, port: u16) -> Result<()> {
         let host = host.to_owned();
         self.with_broker(broker, move |broker| broker.advertised = Some((host, port)))

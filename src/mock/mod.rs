@@ -2,8 +2,9 @@
 //!
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
 //! real logs, with Kafka's sequence checks, leader epochs, topic ids and groups, and they fail on demand. It is
-//! a test double: nothing is stored on disk, all replicas are one and the same log, and there are no
-//! transactions, ACLs or authentication.
+//! a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and the same
+//! log, and there are no transactions, no consumer group protocol of KIP-848, no ACLs and no authentication.
+//! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
 //! use kavka::mock::MockCluster;
