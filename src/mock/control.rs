@@ -46,8 +46,8 @@ impl MockCluster {
     /// Starts a killed broker again, on its old port. Partitions without a leader get one.
     ///
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker, [`Connection`](crate::ErrorKind::Connection) when its port is
-    /// taken.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker,
+    /// [`Connection`](crate::ErrorKind::Connection) when its port is taken.
     pub fn restart(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
