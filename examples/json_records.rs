@@ -38,7 +38,7 @@ fn main() -> kavka::Result<()> {
         .build()?;
     consumer.subscribe(["kavka-json"])?;
     // What is no order in JSON is an error here, with its partition and offset.
-    if let Some(record) = consumer.next().transpose()? {
+    if let Some(record) = consumer.iter().next().transpose()? {
         println!("offset {}: {:?}", record.offset(), record.value());
     }
     consumer.close(Duration::from_secs(5))

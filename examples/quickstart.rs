@@ -38,7 +38,7 @@ fn main() -> kavka::Result<()> {
 
     println!("\n2. Send records");
     let producer = KafkaProducer::builder().bootstrap_servers(servers).build()?;
-    let orders = [("anna", "2 coffees"), ("ben", "1 tea"), ("anna", "1 cake")];
+    let orders = [("anna", "2 coffees"), ("clara", "1 tea"), ("anna", "1 cake")];
     for (customer, order) in orders {
         // Records with the same key go to the same partition, and stay in order there.
         let ack = producer.send(ProducerRecord::new(TOPIC).key(customer).value(order))?;
@@ -54,22 +54,27 @@ fn main() -> kavka::Result<()> {
         .group_id("kavka-quickstart")
         // Where the group begins when it has never read the topic. The default is to wait for new records.
         .auto_offset_reset(AutoOffsetReset::Earliest)
-        // The loop below ends when no record comes for this long.
-        .consumer_timeout(Duration::from_secs(20))
         .key_deserializer(Utf8)
         .value_deserializer(Utf8)
         .build()?;
     consumer.subscribe([TOPIC])?;
-    for record in (&mut consumer).take(orders.len()) {
-        let record = record?;
-        let (customer, order) = (record.key().as_deref(), record.value().as_deref());
-        println!(
-            "   {}: {}   <- partition {}, offset {}",
-            customer.unwrap_or("nobody"),
-            order.unwrap_or("nothing"),
-            record.partition(),
-            record.offset()
-        );
+    let mut read = 0;
+    while read < orders.len() {
+        let records = consumer.poll(Duration::from_secs(2))?;
+        if records.is_empty() {
+            println!("   (waiting for the group to form: a few seconds on a real Kafka)");
+        }
+        for record in &records {
+            let (customer, order) = (record.key().as_deref(), record.value().as_deref());
+            println!(
+                "   {}: {}   <- partition {}, offset {}",
+                customer.unwrap_or("nobody"),
+                order.unwrap_or("nothing"),
+                record.partition(),
+                record.offset()
+            );
+            read += 1;
+        }
     }
     // Commits how far the group has read, and leaves it.
     consumer.close(Duration::from_secs(5))?;

@@ -42,7 +42,8 @@ fn values(cluster: &MockCluster, partition: i32) -> Vec<String> {
 
 /// Epoch and base sequence of each batch in the log.
 fn numbering(cluster: &MockCluster) -> Vec<(i16, i32)> {
-    let batches = cluster.batches("orders", 0).into_iter().flat_map(|bytes| Batches::new(bytes).collect::<Vec<_>>());
+    let batches =
+        cluster.batches("orders", 0).into_iter().flat_map(|bytes| Batches::new(bytes).collect::<Vec<_>>());
     batches.map(|batch| batch.unwrap()).map(|batch| (batch.producer_epoch(), batch.base_sequence())).collect()
 }
 
@@ -244,7 +245,8 @@ fn a_silent_leader_holds_up_nobody_elses_records() {
         .request_timeout(Duration::from_millis(500))
         .build()
         .unwrap();
-    let to = |partition| producer.send(ProducerRecord::new("orders").partition(partition).value("x")).unwrap();
+    let to =
+        |partition| producer.send(ProducerRecord::new("orders").partition(partition).value("x")).unwrap();
     to(0).get(PATIENCE).unwrap();
     to(1).get(PATIENCE).unwrap();
     cluster.on(ApiKey::PRODUCE).broker(1).always().never_answer();
@@ -289,10 +291,12 @@ fn a_full_buffer_makes_senders_wait_and_then_says_so() {
         ErrorKind::BufferExhausted
     );
     let waiting = thread::scope(|scope| {
-        let waiting = scope.spawn(|| loop {
-            match producer.send(ProducerRecord::new("orders").value(&value)) {
-                Ok(handle) => return handle,
-                Err(error) => assert_eq!(error.kind(), ErrorKind::BufferExhausted),
+        let waiting = scope.spawn(|| {
+            loop {
+                match producer.send(ProducerRecord::new("orders").value(&value)) {
+                    Ok(handle) => return handle,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::BufferExhausted),
+                }
             }
         });
         cluster.resume_reading(1).unwrap();
@@ -306,7 +310,11 @@ fn a_full_buffer_makes_senders_wait_and_then_says_so() {
 #[test]
 fn flush_has_one_deadline_and_may_be_called_by_many() {
     let cluster = cluster(1);
-    let producer = builder(&cluster).linger(Duration::from_secs(60)).set("delivery.timeout.ms", "120000").build().unwrap();
+    let producer = builder(&cluster)
+        .linger(Duration::from_secs(60))
+        .set("delivery.timeout.ms", "120000")
+        .build()
+        .unwrap();
     send(&producer, "first");
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -459,8 +467,11 @@ fn partitions_and_serializers_of_the_programs_own() {
         .partitioner(by_length)
         .build()
         .unwrap();
-    let metadata =
-        producer.send(ProducerRecord::new("orders").key(&7_u16).value(&vec![1, 2])).unwrap().get(PATIENCE).unwrap();
+    let metadata = producer
+        .send(ProducerRecord::new("orders").key(&7_u16).value(&vec![1, 2]))
+        .unwrap()
+        .get(PATIENCE)
+        .unwrap();
     assert_eq!(metadata.partition(), 5 % 3);
     let record = &cluster.records("orders", 2)[0];
     assert_eq!((record.key_str(), record.value_str()), ("7".to_owned(), "[1,2]".to_owned()));
@@ -485,8 +496,11 @@ fn shared_by_threads_without_a_lock() {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let metadata =
-                        producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
+                    let metadata = producer
+                        .send(ProducerRecord::new("orders").value("x"))
+                        .unwrap()
+                        .get(PATIENCE)
+                        .unwrap();
                     offsets.lock().unwrap().push((metadata.partition(), metadata.offset()));
                 }
             });

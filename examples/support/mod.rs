@@ -6,23 +6,24 @@ use kavka::mock::MockCluster;
 use kavka::{ErrorCode, KafkaAdminClient};
 
 /// The brokers of an example.
-pub struct Brokers {
+pub(crate) struct Brokers {
     /// For `bootstrap_servers`.
-    pub servers: String,
+    pub(crate) servers: String,
     /// The brokers inside this process, unless a real Kafka was named. They live as long as this does.
-    pub mock: Option<MockCluster>,
+    pub(crate) mock: Option<MockCluster>,
 }
 
 /// The Kafka that `--bootstrap HOST:PORT` names; without it, brokers inside this process.
-pub fn brokers() -> kavka::Result<Brokers> {
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match (argument.as_str(), arguments.next()) {
-            ("-b" | "--bootstrap", Some(servers)) => return Ok(Brokers { servers, mock: None }),
-            _ => {
-                eprintln!("usage: [-- --bootstrap HOST:PORT]");
-                std::process::exit(2);
-            }
+pub(crate) fn brokers() -> kavka::Result<Brokers> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => {}
+        [option, servers] if option == "--bootstrap" => {
+            return Ok(Brokers { servers: servers.clone(), mock: None });
+        }
+        _ => {
+            eprintln!("usage: [-- --bootstrap HOST:PORT]");
+            std::process::exit(2);
         }
     }
     let mock = MockCluster::start()?;
@@ -31,7 +32,7 @@ pub fn brokers() -> kavka::Result<Brokers> {
 
 impl Brokers {
     /// Creates a topic, unless it is there already.
-    pub fn create_topic(&self, name: &str, partitions: i32) -> kavka::Result<()> {
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) -> kavka::Result<()> {
         let admin = KafkaAdminClient::builder().bootstrap_servers(&self.servers).build()?;
         for (_, result) in admin.create_topics([NewTopic::new(name).partitions(partitions)])? {
             match result {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod consumer;
 mod interrupt;
 mod mock;
 mod perf;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Producer(producer::Producer),
+    Consumer(consumer::Consumer),
     Perf(perf::Perf),
     Mock(mock::Mock),
 }
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Producer(producer) => producer.run(),
         Command::Mock(mock) => mock.run(),
+        Command::Consumer(consumer) => consumer.run(),
         Command::Perf(perf) => perf.run(),
     };
     match outcome {
