@@ -1,15 +1,20 @@
 //! Runs mock brokers for other programs to talk to, until standard input ends.
 //!
-//! `cargo run --example mock_cluster --features mock -- [brokers] [topic:partitions]…`
+//! `cargo run --example mock_cluster --features mock -- [brokers] [versions] [topic:partitions]…`, where
+//! `versions` is one of the names of [`VersionTable::named`], such as `newest` or `2.1`.
 
 use std::io::Read;
 
-use kavka::mock::MockCluster;
+use kavka::mock::{MockCluster, VersionTable};
 
 fn main() -> kavka::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let brokers = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut builder = MockCluster::builder().brokers(brokers);
+    let versions = arguments.next().unwrap_or_else(|| "newest".to_owned());
+    let Some(table) = VersionTable::named(&versions) else {
+        return Err(kavka::Error::new(kavka::ErrorKind::InvalidArgument, format!("no versions {versions}")));
+    };
+    let mut builder = MockCluster::builder().brokers(brokers).versions(table);
     for topic in arguments {
         let (name, partitions) = topic.split_once(':').unwrap_or((&topic, "1"));
         builder = builder.topic(name, partitions.parse().unwrap_or(1));

@@ -617,3 +617,326 @@ fn bytes_that_are_no_requests_close_the_connection() {
     }
     assert_eq!(Peer::connect(&cluster, 1).newest(&ApiVersionsRequest::default()).error_code, ErrorCode::NONE);
 }
+
+/// Asks in every version that there is; a broker that cannot encode its answer would close the connection.
+fn in_all_versions<R: Request>(peer: &mut Peer, make: impl Fn(i16) -> R, check: impl Fn(i16, R::Response)) {
+    for version in R::VERSIONS.min..=R::VERSIONS.max {
+        let response = peer.ask(&make(version), version);
+        check(version, response);
+    }
+}
+
+#[test]
+fn every_api_is_served_in_every_version() {
+    let cluster = MockCluster::builder().topic("t", 2).start().expect("a cluster");
+    let id = cluster.topic_id("t").expect("the topic exists");
+    let peer = &mut Peer::connect(&cluster, 1);
+    in_all_versions(
+        peer,
+        |_| ApiVersionsRequest::default(),
+        |_, response| assert!(response.error_code.is_ok()),
+    );
+    let all = |version| MetadataRequest { topics: (version == 0).then(Vec::new), ..Default::default() };
+    in_all_versions(peer, all, |_, response| assert_eq!(response.topics[0].partitions.len(), 2));
+    in_all_versions(
+        peer,
+        |_| InitProducerIdRequest { transactional_id: None, ..Default::default() },
+        |_, response| assert!(response.producer_id >= 1000),
+    );
+    in_all_versions(
+        peer,
+        |version| FindCoordinatorRequest {
+            key: if version < 4 { "g".to_owned() } else { String::new() },
+            coordinator_keys: if version < 4 { Vec::new() } else { vec!["g".to_owned()] },
+            ..Default::default()
+        },
+        |version, response| {
+            let node = if version < 4 { response.node_id } else { response.coordinators[0].node_id };
+            assert_eq!(node, 1);
+        },
+    );
+    in_all_versions(
+        peer,
+        |_| ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![ListOffsetsTopic {
+                name: "t".to_owned(),
+                partitions: vec![ListOffsetsPartition { timestamp: -1, ..Default::default() }],
+            }],
+            ..Default::default()
+        },
+        |_, response| assert!(response.topics[0].partitions[0].error_code.is_ok()),
+    );
+    in_all_versions(
+        peer,
+        |version| OffsetCommitRequest {
+            group_id: "g".to_owned(),
+            topics: vec![OffsetCommitRequestTopic {
+                name: if version < 10 { "t".to_owned() } else { String::new() },
+                topic_id: if version < 10 { Uuid::ZERO } else { id },
+                partitions: vec![OffsetCommitRequestPartition { committed_offset: 7, ..Default::default() }],
+            }],
+            ..Default::default()
+        },
+        |_, response| assert!(response.topics[0].partitions[0].error_code.is_ok()),
+    );
+    in_all_versions(
+        peer,
+        |version| {
+            let mut request = OffsetFetchRequest::default();
+            if version < 8 {
+                request.group_id = "g".to_owned();
+                request.topics = if version < 2 { Some(Vec::new()) } else { None };
+            } else {
+                let group_id = "g".to_owned();
+                request.groups =
+                    vec![OffsetFetchRequestGroup { group_id, topics: None, ..Default::default() }];
+            }
+            request
+        },
+        |version, response| {
+            let offset = match version {
+                0 | 1 => 7,
+                2..=7 => response.topics[0].partitions[0].committed_offset,
+                _ => response.groups[0].topics[0].partitions[0].committed_offset,
+            };
+            assert_eq!(offset, 7);
+        },
+    );
+    in_all_versions(
+        peer,
+        |version| JoinGroupRequest {
+            group_id: format!("g{version}"),
+            session_timeout_ms: 10_000,
+            protocol_type: "consumer".to_owned(),
+            protocols: vec![JoinGroupRequestProtocol { name: "range".to_owned(), metadata: Bytes::new() }],
+            ..Default::default()
+        },
+        |version, response| {
+            let wanted = if version < 4 { ErrorCode::NONE } else { ErrorCode::MEMBER_ID_REQUIRED };
+            assert_eq!(response.error_code, wanted);
+        },
+    );
+    let unknown = ErrorCode::UNKNOWN_MEMBER_ID;
+    in_all_versions(
+        peer,
+        |_| SyncGroupRequest::default(),
+        |_, response| assert_eq!(response.error_code, unknown),
+    );
+    in_all_versions(
+        peer,
+        |_| HeartbeatRequest::default(),
+        |_, response| assert_eq!(response.error_code, unknown),
+    );
+    in_all_versions(
+        peer,
+        |_| LeaveGroupRequest::default(),
+        |version, response| {
+            assert_eq!(response.error_code, if version < 3 { unknown } else { ErrorCode::NONE });
+        },
+    );
+    in_all_versions(
+        peer,
+        |_| DescribeGroupsRequest { groups: vec!["g3".to_owned()], ..Default::default() },
+        |_, response| assert_eq!(response.groups[0].members.len(), 1),
+    );
+    in_all_versions(peer, |_| ListGroupsRequest::default(), |_, response| assert!(response.groups.len() > 3));
+    in_all_versions(
+        peer,
+        |version| DeleteGroupsRequest {
+            groups_names: vec![if version == 0 { "g" } else { "g3" }.to_owned()],
+        },
+        |version, response| {
+            let wanted = if version == 0 { ErrorCode::NONE } else { ErrorCode::NON_EMPTY_GROUP };
+            assert_eq!(response.results[0].error_code, wanted);
+        },
+    );
+    in_all_versions(
+        peer,
+        |_| OffsetForLeaderEpochRequest { topics: vec![epoch_of("t")], ..Default::default() },
+        |_, response| assert_eq!(response.topics[0].partitions[0].end_offset, 0),
+    );
+    in_all_versions(
+        peer,
+        |_| DescribeClusterRequest::default(),
+        |_, response| {
+            assert_eq!(response.brokers.len(), 1);
+        },
+    );
+    in_all_versions(
+        peer,
+        |_| DescribeTopicPartitionsRequest::default(),
+        |_, response| {
+            assert_eq!(response.topics[0].partitions.len(), 2);
+        },
+    );
+}
+
+fn epoch_of(topic: &str) -> kavka::protocol::messages::offset_for_leader_epoch::OffsetForLeaderTopic {
+    use kavka::protocol::messages::offset_for_leader_epoch::{
+        OffsetForLeaderPartition, OffsetForLeaderTopic,
+    };
+    OffsetForLeaderTopic { topic: topic.to_owned(), partitions: vec![OffsetForLeaderPartition::default()] }
+}
+
+#[test]
+fn topics_are_administered_in_every_version() {
+    use kavka::protocol::messages::create_partitions::CreatePartitionsTopic;
+    use kavka::protocol::messages::create_topics::{CreatableTopic, CreatableTopicConfig};
+    use kavka::protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+    use kavka::protocol::messages::delete_topics::DeleteTopicState;
+    use kavka::protocol::messages::describe_configs::DescribeConfigsResource;
+
+    let cluster = MockCluster::builder().brokers(2).start().expect("a cluster");
+    let peer = &mut Peer::connect(&cluster, 1);
+    let name = |version: i16| format!("t{version}");
+    let create = |version: i16, validate_only: bool| CreateTopicsRequest {
+        topics: vec![CreatableTopic {
+            name: name(version),
+            num_partitions: 1,
+            replication_factor: 2,
+            configs: vec![CreatableTopicConfig {
+                name: "retention.ms".to_owned(),
+                value: Some("9".to_owned()),
+            }],
+            ..Default::default()
+        }],
+        validate_only,
+        ..Default::default()
+    };
+    assert!(peer.newest(&create(0, true)).topics[0].error_code.is_ok());
+    assert_eq!(cluster.topics().len(), 0, "only validated");
+    in_all_versions(
+        peer,
+        |version| create(version, false),
+        |version, response| {
+            assert!(response.topics[0].error_code.is_ok(), "v{version}");
+        },
+    );
+    assert_eq!(peer.newest(&create(0, false)).topics[0].error_code, ErrorCode::TOPIC_ALREADY_EXISTS);
+    let mut greedy = create(99, false);
+    greedy.topics[0].replication_factor = 3;
+    assert_eq!(peer.newest(&greedy).topics[0].error_code, ErrorCode::INVALID_REPLICATION_FACTOR);
+
+    in_all_versions(
+        peer,
+        |version| CreatePartitionsRequest {
+            topics: vec![CreatePartitionsTopic {
+                name: "t0".to_owned(),
+                count: i32::from(version) + 2,
+                assignments: None,
+            }],
+            ..Default::default()
+        },
+        |_, response| assert!(response.results[0].error_code.is_ok()),
+    );
+    assert_eq!(cluster.partitions("t0"), 5);
+
+    in_all_versions(
+        peer,
+        |_| DescribeConfigsRequest {
+            resources: vec![DescribeConfigsResource {
+                resource_type: 2,
+                resource_name: "t0".to_owned(),
+                configuration_keys: Some(vec!["retention.ms".to_owned()]),
+            }],
+            ..Default::default()
+        },
+        |_, response| assert_eq!(response.results[0].configs[0].value.as_deref(), Some("9")),
+    );
+
+    let leader = cluster.leader("t0", 0).expect("a leader");
+    let peer = &mut Peer::connect(&cluster, leader);
+    peer.produce("t0", 0, plain(&["a", "b", "c", "d"]));
+    in_all_versions(
+        peer,
+        |version| DeleteRecordsRequest {
+            topics: vec![DeleteRecordsTopic {
+                name: "t0".to_owned(),
+                partitions: vec![DeleteRecordsPartition {
+                    partition_index: 0,
+                    offset: i64::from(version) + 1,
+                }],
+            }],
+            ..Default::default()
+        },
+        |version, response| {
+            assert_eq!(response.topics[0].partitions[0].low_watermark, i64::from(version) + 1);
+        },
+    );
+    assert_eq!((cluster.start_offset("t0", 0), values(&cluster, "t0", 0)), (3, vec!["d".to_owned()]));
+
+    in_all_versions(
+        peer,
+        |version| {
+            let mut request = DeleteTopicsRequest::default();
+            if version < 6 {
+                request.topic_names = vec![name(version)];
+            } else {
+                let topic_id = cluster.topic_id(&name(version)).expect("the topic exists");
+                request.topics = vec![DeleteTopicState { name: None, topic_id }];
+            }
+            request
+        },
+        |version, response| assert!(response.responses[0].error_code.is_ok(), "v{version}"),
+    );
+    assert_eq!(cluster.topics(), ["t7"]);
+}
+
+#[test]
+fn connections_close_while_the_broker_stays() {
+    let cluster = MockCluster::start().expect("a cluster");
+    let mut peer = Peer::connect(&cluster, 1);
+    peer.newest(&MetadataRequest::default());
+    cluster.disconnect(1).expect("the broker exists");
+    assert!(peer.is_closed());
+    Peer::connect(&cluster, 1).newest(&MetadataRequest::default());
+    let error = cluster.kill(9).expect_err("there is no such broker");
+    assert_eq!(error.kind(), kavka::ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn records_and_offsets_are_put_in_by_hand() {
+    let cluster = MockCluster::builder().topic("t", 1).start().expect("a cluster");
+    assert_eq!(cluster.append("t", 0, [("k", "a"), ("k", "b")]).expect("a partition"), 0);
+    let mut damaged = plain(&["c"]).to_vec();
+    damaged[68] ^= 1;
+    assert_eq!(cluster.append_batch("t", 0, damaged.into()).expect("a header"), 2);
+    assert_eq!(values(&cluster, "t", 0), ["a", "b"], "what is damaged cannot be read");
+    assert_eq!(cluster.end_offset("t", 0), 3);
+    assert_eq!(cluster.batches("t", 0).len(), 2);
+    assert!(cluster.append_batch("t", 0, Bytes::from_static(b"nonsense")).is_err());
+    assert!(cluster.append("t", 1, [("k", "a")]).is_err());
+
+    cluster.commit("g", "t", 0, 2).expect("a partition");
+    assert_eq!(cluster.committed("g", "t", 0), Some(2));
+    assert_eq!(cluster.committed("g", "t", 1), None);
+    cluster.on(ApiKey::OFFSET_FETCH).partition("t", 0).error(ErrorCode::UNSTABLE_OFFSET_COMMIT);
+    let id = cluster.topic_id("t").expect("the topic exists");
+    let topics =
+        vec![OffsetFetchRequestTopics { topic_id: id, partition_indexes: vec![0], ..Default::default() }];
+    let group =
+        OffsetFetchRequestGroup { group_id: "g".to_owned(), topics: Some(topics), ..Default::default() };
+    let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+    let mut peer = Peer::connect(&cluster, 1);
+    for code in [ErrorCode::UNSTABLE_OFFSET_COMMIT, ErrorCode::NONE] {
+        assert_eq!(peer.newest(&request).groups[0].topics[0].partitions[0].error_code, code);
+    }
+}
+
+#[test]
+fn a_lost_end_of_the_log_shows_in_the_epochs() {
+    let cluster = MockCluster::builder().topic("t", 1).start().expect("a cluster");
+    let id = cluster.topic_id("t").expect("the topic exists");
+    for value in ["a", "b", "c"] {
+        cluster.append("t", 0, [("k", value)]).expect("a partition");
+    }
+    cluster.truncate("t", 0, 1).expect("a partition");
+    assert_eq!((cluster.end_offset("t", 0), cluster.leader_epoch("t", 0)), (1, Some(1)));
+    cluster.append("t", 0, [("k", "other")]).expect("a partition");
+    let mut request = fetch_at(id, &[(0, 3)]);
+    request.topics[0].partitions[0].last_fetched_epoch = 0;
+    let response = Peer::connect(&cluster, 1).newest(&request);
+    let diverging = &response.responses[0].partitions[0].diverging_epoch;
+    assert_eq!((diverging.epoch, diverging.end_offset), (0, 1));
+}

@@ -208,7 +208,7 @@ impl Fetcher {
             if plan.held_back {
                 // A partition that comes free meanwhile must not wait behind the quiet ones for long.
                 wait = wait.min(held_back_wait);
-                held_back_wait *= 2;
+                held_back_wait = wait.saturating_mul(2);
             } else {
                 held_back_wait = SHORT_WAIT;
             }

@@ -158,7 +158,8 @@ impl MockClusterBuilder {
                 alive: true,
                 versions: self.versions.clone(),
                 gate: Rc::new(Gate::default()),
-                closing: Vec::new(),
+                listening: None,
+                connections: Vec::new(),
                 sessions: FetchSessions::default(),
                 _reservation: reservation,
             };

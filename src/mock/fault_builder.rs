@@ -91,7 +91,8 @@ impl<'a> FaultBuilder<'a> {
         self.add(Action::Delay(delay))
     }
 
-    /// Answers with a throttle time, as for an exhausted quota (KIP-219).
+    /// Answers with a throttle time, as for an exhausted quota (KIP-219). The broker itself goes on reading, so
+    /// that a test can see whether the client keeps to it.
     pub fn throttle(self, throttle: Duration) -> Fault {
         self.add(Action::Throttle(throttle))
     }

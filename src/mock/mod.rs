@@ -48,6 +48,7 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::{IoThread, Remote};
 use crate::protocol::{ApiKey, Uuid};
+use crate::record::{BatchBuilder, Compression, ProducerState};
 
 pub use builder::MockClusterBuilder;
 pub use fault_builder::{Fault, FaultBuilder};
@@ -56,6 +57,7 @@ pub use records::MockRecord;
 pub use requests::MockRequest;
 pub use versions::VersionTable;
 
+use group::Committed;
 use requests::Observed;
 use state::{Cluster, State};
 
@@ -167,6 +169,52 @@ impl MockCluster {
         self.partition(topic, partition, |partition| partition.log.batches())
     }
 
+    /// Appends records to a partition as if a producer had sent them in one batch. Returns the offset of the
+    /// first one.
+    ///
+    /// ```
+    /// # use kavka::mock::MockCluster;
+    /// let cluster = MockCluster::builder().topic("orders", 1).start()?;
+    /// assert_eq!(cluster.append("orders", 0, [("42", "paid"), ("43", "open")])?, 0);
+    /// assert_eq!(cluster.records("orders", 0)[1].value_str(), "open");
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition, or no record.
+    pub fn append<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<i64> {
+        let now = self.remote().clock().unix_millis();
+        let mut builder = BatchBuilder::new(Vec::new(), usize::MAX);
+        for (key, value) in records {
+            // Refused are only records beyond Kafka's 2 GiB.
+            builder.try_append(now, Some(key.as_ref()), Some(value.as_ref()), &[]);
+        }
+        if builder.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "nothing to append"));
+        }
+        self.append_batch(topic, partition, builder.seal(&Compression::NONE, 2)?.stamp(ProducerState::NONE))
+    }
+
+    /// Appends a batch of version 2 to a partition as it is: neither checksum nor contents nor sequence are
+    /// checked, so that tests of consumers can have damaged, control and compacted batches. Returns the offset
+    /// that it was given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition, or not even a header.
+    pub fn append_batch(&self, topic: &str, partition: i32, batch: Bytes) -> Result<i64> {
+        let appended = self.with_partition(topic, partition, move |partition| {
+            partition.log.append_unchecked(&batch, partition.leader_epoch)
+        })?;
+        appended.map_err(|code| {
+            Error::new(ErrorKind::InvalidArgument, "not one whole batch of version 2").with_code(code)
+        })
+    }
+
     /// The offset behind the last record of a partition; 0 when there is no such partition.
     pub fn end_offset(&self, topic: &str, partition: i32) -> i64 {
         self.partition(topic, partition, |partition| partition.log.end_offset())
@@ -191,6 +239,23 @@ impl MockCluster {
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         let (group, key) = (group.to_owned(), (topic.to_owned(), partition));
         self.look(move |state| state.groups.get(&group)?.offsets.get(&key).map(|committed| committed.offset))
+    }
+
+    /// Commits an offset for a group, whoever its members are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
+    pub fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.change(move |cluster| {
+            let mut state = cluster.state();
+            if state.partition(&topic, partition).is_none() {
+                return Err(no_partition(&topic, partition));
+            }
+            let committed = Committed { offset, leader_epoch: -1, metadata: String::new() };
+            state.groups.entry(group).or_default().offsets.insert((topic, partition), committed);
+            Ok(())
+        })
     }
 
     /// The state of a group; `None` when there is no such group.
@@ -275,7 +340,11 @@ impl MockCluster {
             if !cluster.state().is_alive(broker) {
                 server::listen(cluster, broker)?;
             }
-            cluster.state().elect();
+            let mut state = cluster.state();
+            if let Some(broker) = state.brokers.get(&broker) {
+                broker.gate.open();
+            }
+            state.elect();
             Ok(())
         })
     }
@@ -287,10 +356,7 @@ impl MockCluster {
     pub fn disconnect(&self, broker: i32) -> Result<()> {
         self.change(move |cluster| {
             check_broker(cluster, broker)?;
-            if cluster.state().is_alive(broker) {
-                server::close(cluster, broker);
-                server::listen(cluster, broker)?;
-            }
+            server::disconnect(cluster, broker);
             Ok(())
         })
     }
@@ -538,22 +604,16 @@ impl MockCluster {
         self.look(move |state| state.partition(&topic, partition).map(look).unwrap_or_default())
     }
 
-    fn with_partition(
+    fn with_partition<T: Send + 'static>(
         &self,
         topic: &str,
         partition: i32,
-        change: impl FnOnce(&mut state::Partition) + Send + 'static,
-    ) -> Result<()> {
+        change: impl FnOnce(&mut state::Partition) -> T + Send + 'static,
+    ) -> Result<T> {
         let topic = topic.to_owned();
-        self.change(move |cluster| match cluster.state().partition_mut(&topic, partition) {
-            Some(partition) => {
-                change(partition);
-                Ok(())
-            }
-            None => Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!("there is no partition {topic}-{partition}"),
-            )),
+        self.change(move |cluster| {
+            let mut state = cluster.state();
+            state.partition_mut(&topic, partition).map(change).ok_or_else(|| no_partition(&topic, partition))
         })
     }
 
@@ -593,6 +653,10 @@ fn check_broker(cluster: &Cluster, broker: i32) -> Result<()> {
 
 fn no_broker(broker: i32) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("there is no broker {broker}; the first one is 1"))
+}
+
+fn no_partition(topic: &str, partition: i32) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("there is no partition {topic}-{partition}"))
 }
 
 fn unknown_topic(name: &str) -> Error {

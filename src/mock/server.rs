@@ -107,7 +107,7 @@ pub(crate) fn listen(cluster: &Rc<Cluster>, broker: i32) -> Result<()> {
     let closing = Rc::new(Wakeup::new());
     if let Some(broker) = cluster.state().brokers.get_mut(&broker) {
         broker.alive = true;
-        broker.closing.push(Rc::clone(&closing));
+        broker.listening = Some(Rc::clone(&closing));
     }
     let accepting = Rc::clone(cluster);
     cluster.net.spawn(async move {
@@ -151,8 +151,8 @@ fn welcome(
             return Ok(());
         };
         // Those of ended connections are held by nobody else.
-        broker.closing.retain(|closing| Rc::strong_count(closing) > 1);
-        broker.closing.push(Rc::clone(&closing));
+        broker.connections.retain(|closing| Rc::strong_count(closing) > 1);
+        broker.connections.push(Rc::clone(&closing));
         Rc::clone(&broker.gate)
     };
     let transport = Transport::new(Box::new(GatedStream { socket, gate }));
@@ -206,7 +206,7 @@ impl Connection {
             self.cluster.observed.changed();
             let key = header.api_key;
             let served = self.answer(header, frame).await?;
-            self.cluster.changed();
+            self.cluster.observed.changed();
             self.deliver(key, served, &mut frames).await?;
         }
     }
@@ -271,15 +271,21 @@ fn garbage(net: &Net, chunks: &[Bytes]) -> Bytes {
 
 /// Closes a broker's listener and connections.
 pub(crate) fn close(cluster: &Cluster, broker: i32) {
-    let closing = match cluster.state().brokers.get_mut(&broker) {
-        Some(broker) => {
-            broker.alive = false;
-            broker.sessions.clear();
-            std::mem::take(&mut broker.closing)
+    disconnect(cluster, broker);
+    if let Some(broker) = cluster.state().brokers.get_mut(&broker) {
+        broker.alive = false;
+        broker.sessions.clear();
+        if let Some(listening) = broker.listening.take() {
+            listening.notify();
         }
-        None => return,
-    };
-    for closing in closing {
-        closing.notify();
+    }
+}
+
+/// Closes a broker's connections.
+pub(crate) fn disconnect(cluster: &Cluster, broker: i32) {
+    if let Some(broker) = cluster.state().brokers.get_mut(&broker) {
+        for closing in broker.connections.drain(..) {
+            closing.notify();
+        }
     }
 }

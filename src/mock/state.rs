@@ -50,7 +50,7 @@ impl Cluster {
         self.state.borrow_mut()
     }
 
-    /// Tells everybody who waits for something that something has changed.
+    /// Tells those who wait for records, and the test, that something has changed.
     pub(crate) fn changed(&self) {
         self.changes.set(self.changes.get() + 1);
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
@@ -113,8 +113,10 @@ pub(crate) struct Broker {
     pub(crate) alive: bool,
     pub(crate) versions: VersionTable,
     pub(crate) gate: Rc<Gate>,
-    /// Ends the listener and, by its clones, every connection.
-    pub(crate) closing: Vec<Rc<Wakeup>>,
+    /// Ends the listener.
+    pub(crate) listening: Option<Rc<Wakeup>>,
+    /// Ends connections, each its own.
+    pub(crate) connections: Vec<Rc<Wakeup>>,
     pub(crate) sessions: FetchSessions,
     /// Holds the port while the broker is down.
     pub(crate) _reservation: Option<socket2::Socket>,

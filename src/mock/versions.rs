@@ -55,6 +55,24 @@ impl VersionTable {
         self.0.iter().map(|(key, range)| (*key, *range))
     }
 
+    /// The table of a name: `newest`, `0.10.0`, `0.11`, `1.1`, `2.1`, `2.8`, `3.9`, `4.3`, `msk-serverless` or
+    /// `event-hubs`.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "newest" => Self::newest(),
+            "0.10.0" => Self::kafka_0_10_0(),
+            "0.11" => Self::kafka_0_11(),
+            "1.1" => Self::kafka_1_1(),
+            "2.1" => Self::kafka_2_1(),
+            "2.8" => Self::kafka_2_8(),
+            "3.9" => Self::kafka_3_9(),
+            "4.3" => Self::kafka_4_3(),
+            "msk-serverless" => Self::msk_serverless(),
+            "event-hubs" => Self::event_hubs(),
+            _ => return None,
+        })
+    }
+
     fn of(rows: &[(ApiKey, i16, i16)]) -> Self {
         rows.iter().fold(Self(BTreeMap::new()), |table, (key, min, max)| table.with(*key, *min, *max))
     }
@@ -258,56 +276,45 @@ impl VersionTable {
         ])
     }
 
-    /// As a service that is as picky as Amazon MSK Serverless: few versions of Produce and Fetch, no topic ids, no DeleteRecords.
+    /// As a service like Amazon MSK Serverless: Produce and Fetch with raised and narrow ranges, so no topic ids,
+    /// and no DeleteRecords. That much is known of it; the rest is that of Kafka 2.8.
     pub fn msk_serverless() -> Self {
-        Self::of(&[
-            (ApiKey::PRODUCE, 7, 9),
-            (ApiKey::FETCH, 10, 12),
-            (ApiKey::LIST_OFFSETS, 4, 6),
-            (ApiKey::METADATA, 7, 9),
-            (ApiKey::OFFSET_COMMIT, 6, 8),
-            (ApiKey::OFFSET_FETCH, 5, 7),
-            (ApiKey::FIND_COORDINATOR, 2, 3),
-            (ApiKey::JOIN_GROUP, 3, 7),
-            (ApiKey::HEARTBEAT, 2, 4),
-            (ApiKey::LEAVE_GROUP, 2, 4),
-            (ApiKey::SYNC_GROUP, 2, 5),
-            (ApiKey::DESCRIBE_GROUPS, 2, 5),
-            (ApiKey::LIST_GROUPS, 2, 4),
-            (ApiKey::API_VERSIONS, 0, 3),
-            (ApiKey::CREATE_TOPICS, 3, 7),
-            (ApiKey::DELETE_TOPICS, 3, 6),
-            (ApiKey::INIT_PRODUCER_ID, 1, 4),
-            (ApiKey::OFFSET_FOR_LEADER_EPOCH, 3, 4),
-            (ApiKey::DESCRIBE_CONFIGS, 2, 4),
-            (ApiKey::CREATE_PARTITIONS, 1, 3),
-            (ApiKey::DELETE_GROUPS, 1, 2),
-            (ApiKey::DESCRIBE_CLUSTER, 0, 0),
-        ])
+        Self::kafka_2_8()
+            .with(ApiKey::PRODUCE, 7, 9)
+            .with(ApiKey::FETCH, 10, 12)
+            .without(ApiKey::DELETE_RECORDS)
     }
 
-    /// As a service that is as old as Azure Event Hubs' Kafka endpoint by its documentation: no idempotence, no DeleteRecords, no zstd.
+    /// As a service like Azure Event Hubs by its documentation: no idempotence and no zstd. That much is known of
+    /// it; the rest is that of Kafka 2.1.
     pub fn event_hubs() -> Self {
-        Self::of(&[
-            (ApiKey::PRODUCE, 0, 7),
-            (ApiKey::FETCH, 0, 9),
-            (ApiKey::LIST_OFFSETS, 0, 5),
-            (ApiKey::METADATA, 0, 7),
-            (ApiKey::OFFSET_COMMIT, 0, 7),
-            (ApiKey::OFFSET_FETCH, 0, 5),
-            (ApiKey::FIND_COORDINATOR, 0, 2),
-            (ApiKey::JOIN_GROUP, 0, 5),
-            (ApiKey::HEARTBEAT, 0, 3),
-            (ApiKey::LEAVE_GROUP, 0, 3),
-            (ApiKey::SYNC_GROUP, 0, 3),
-            (ApiKey::DESCRIBE_GROUPS, 0, 4),
-            (ApiKey::LIST_GROUPS, 0, 2),
-            (ApiKey::API_VERSIONS, 0, 2),
-            (ApiKey::CREATE_TOPICS, 0, 4),
-            (ApiKey::DELETE_TOPICS, 0, 3),
-            (ApiKey::DESCRIBE_CONFIGS, 0, 2),
-            (ApiKey::CREATE_PARTITIONS, 0, 1),
-            (ApiKey::DELETE_GROUPS, 0, 1),
-        ])
+        Self::kafka_2_1()
+            .with(ApiKey::FETCH, 0, 9)
+            .without(ApiKey::INIT_PRODUCER_ID)
+            .without(ApiKey::DELETE_RECORDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_have_names_and_hold_what_is_served() {
+        let newest = VersionTable::newest();
+        for name in ["0.10.0", "0.11", "1.1", "2.1", "2.8", "3.9", "4.3", "msk-serverless", "event-hubs"] {
+            let table = VersionTable::named(name).expect(name);
+            for (key, range) in table.iter() {
+                let served = newest.range(key).expect("served");
+                assert!(served.contains(range.min) && served.contains(range.max), "{name} {key} {range}");
+            }
+            assert!(
+                table.range(ApiKey::API_VERSIONS).is_some() && table.range(ApiKey::PRODUCE).is_some(),
+                "{name}"
+            );
+        }
+        assert_eq!(VersionTable::named("5.0"), None);
+        assert_eq!(newest.clone().with(ApiKey::FETCH, 30, 40).range(ApiKey::FETCH), None);
+        assert_eq!(newest.with(ApiKey::VOTE, 0, 1).range(ApiKey::VOTE), None, "not served at all");
     }
 }

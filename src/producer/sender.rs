@@ -89,6 +89,8 @@ struct InFlight {
     attempts: u32,
     opened: Instant,
     handle: Arc<BatchHandle>,
+    /// Its time was over before the answer came; the handle has been told, or is about to be.
+    expired: bool,
 }
 
 impl Sender {
@@ -130,6 +132,8 @@ impl Sender {
             let next = self.look();
             let woken = self.accumulator.sender().notified();
             match next {
+                // Others have their turn even when this task has no pause.
+                Some(at) if at <= self.net().now() => self.net().yield_now().await,
                 Some(at) => drop(self.net().until(at, woken).await),
                 None => woken.await,
             }
@@ -273,6 +277,7 @@ impl Sender {
                 attempts: batch.attempts,
                 opened: batch.opened,
                 handle: Arc::clone(&batch.handle),
+                expired: false,
             });
             out.add(place, batch);
             request = place + 1;
@@ -372,7 +377,8 @@ impl Sender {
         for batch in batches {
             let tp = batch.handle.topic_partition().clone();
             let Some(partition) = state.partitions.get_mut(&tp) else { continue };
-            partition.in_flight.retain(|other| other.place != batch.place);
+            let at = partition.in_flight.iter().position(|other| other.place == batch.place);
+            let expired = at.and_then(|at| partition.in_flight.remove(at)).is_some_and(|out| out.expired);
             let verdict = match (&result, answer) {
                 (Err(error), _) => Verdict::of_lost_request(error),
                 (Ok(_), None) => {
@@ -389,7 +395,7 @@ impl Sender {
                     }
                 }
             };
-            if batch.handle.is_done() {
+            if expired {
                 // Expired while it was out: what the answer says decides about its sequences only.
                 if !matches!(verdict, Verdict::Written(_)) {
                     partition.sequences_burnt |= batch.stamp.is_some();
@@ -590,7 +596,8 @@ impl Sender {
             )
         };
         let mut expired = Vec::new();
-        for batch in partition.in_flight.iter().filter(|batch| due(batch.opened) && !batch.handle.is_done()) {
+        for batch in partition.in_flight.iter_mut().filter(|batch| due(batch.opened) && !batch.expired) {
+            batch.expired = true;
             expired.push((batch.number, Arc::clone(&batch.handle), late(true, batch.attempts, "no answer")));
         }
         let mut gone = Vec::new();
@@ -733,7 +740,7 @@ impl Partition {
 
     /// When the oldest batch was opened that has no outcome yet.
     fn oldest(&self) -> Option<Instant> {
-        let in_flight = self.in_flight.iter().find(|batch| !batch.handle.is_done()).map(|batch| batch.opened);
+        let in_flight = self.in_flight.iter().find(|batch| !batch.expired).map(|batch| batch.opened);
         in_flight
             .or_else(|| self.retry.front().map(|batch| batch.opened))
             .or_else(|| self.ready.front().map(|batch| batch.opened))

@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod consumer;
+mod interrupt;
+mod mock;
 mod perf;
 mod producer;
 
@@ -22,13 +25,16 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Producer(producer::Producer),
-    /// Measures throughput and latency against a cluster.
+    Consumer(consumer::Consumer),
     Perf(perf::Perf),
+    Mock(mock::Mock),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Producer(producer) => producer.run(),
+        Command::Mock(mock) => mock.run(),
+        Command::Consumer(consumer) => consumer.run(),
         Command::Perf(perf) => perf.run(),
     };
     match outcome {

@@ -40,8 +40,9 @@ impl FromStr for TopicArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, partitions) = text.split_once(':').unwrap_or((text, "1"));
         let partitions = partitions.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count));
-        let partitions = partitions
-            .ok_or_else(|| format!("it has to be TOPIC or TOPIC:PARTITIONS, with 1 to {MAX_PARTITIONS} partitions"))?;
+        let partitions = partitions.ok_or_else(|| {
+            format!("it has to be TOPIC or TOPIC:PARTITIONS, with 1 to {MAX_PARTITIONS} partitions")
+        })?;
         Ok(Self { name: name.to_owned(), partitions })
     }
 }

@@ -14,7 +14,6 @@ use crate::consumer::event::{Event, Joined};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
-use crate::protocol::{decode_versioned, encode_versioned};
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
 use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 use crate::protocol::messages::leave_group::MemberIdentity;
@@ -23,6 +22,7 @@ use crate::protocol::messages::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest,
     JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
 };
+use crate::protocol::{decode_versioned, encode_versioned};
 use crate::types::TopicPartition;
 
 /// What the group knows this consumer as.

@@ -603,11 +603,13 @@ impl Group {
         if late_sync {
             self.sync_deadline = None;
         }
-        while let Some(at) = self.members.iter().position(|member| {
-            !member.is_waiting()
-                && (now >= member.session_deadline || (late_sync && member.syncing.is_none()))
-        }) {
-            self.remove(at, now);
+        // Chosen before anybody is thrown out: that ends the waiting of the others.
+        let late = |member: &&Member| !member.is_waiting() && (now >= member.session_deadline || late_sync);
+        let late: Vec<String> = self.members.iter().filter(late).map(|member| member.id.clone()).collect();
+        for id in late {
+            if let Some(at) = self.members.iter().position(|member| member.id == id) {
+                self.remove(at, now);
+            }
         }
         if late_sync && self.state == GroupState::CompletingRebalance {
             self.rebalance(now);

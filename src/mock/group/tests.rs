@@ -185,7 +185,7 @@ fn the_join_phase_ends_with_the_rebalance_timeout() {
     assert!(waits(&mut third));
     bench.pass(2);
     let third = got(third);
-    assert_eq!((third.generation_id, third.leader.as_str(), third.members.len()), (3, "m3", 1));
+    assert_eq!((third.generation_id, third.leader.as_str(), third.members.len()), (3, "m4", 1));
 }
 
 #[test]

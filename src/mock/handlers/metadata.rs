@@ -20,6 +20,18 @@ use crate::protocol::messages::{
 };
 
 impl Handler for MetadataRequest {
+    fn partitions(&self, state: &State, _: i32) -> Vec<(String, i32)> {
+        let wanted = |name: &String, id: Uuid| match &self.topics {
+            Some(topics) if !topics.is_empty() => {
+                topics.iter().any(|topic| topic.name.as_ref() == Some(name) || topic.topic_id == id)
+            }
+            _ => true,
+        };
+        let named = state.topics.iter().filter(|(name, topic)| wanted(name, topic.id));
+        let all = named.map(|(name, topic)| (0..topic.partitions.len() as i32).map(|at| (name.clone(), at)));
+        all.flatten().collect()
+    }
+
     async fn handle(self, cx: &Cx) -> Handled<MetadataResponse> {
         let mut response = MetadataResponse::default();
         let id = Uuid::random(cx.cluster.net.random_bytes());

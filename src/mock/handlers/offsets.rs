@@ -111,6 +111,18 @@ fn commit(
 }
 
 impl Handler for OffsetFetchRequest {
+    fn partitions(&self, state: &State, _: i32) -> Vec<(String, i32)> {
+        let mut all = Vec::new();
+        for topic in self.topics.iter().flatten() {
+            all.extend(topic.partition_indexes.iter().map(|index| (topic.name.clone(), *index)));
+        }
+        for topic in self.groups.iter().flat_map(|group| group.topics.iter().flatten()) {
+            let name = state.topic_name(topic.topic_id).unwrap_or(&topic.name);
+            all.extend(topic.partition_indexes.iter().map(|index| (name.to_owned(), *index)));
+        }
+        all
+    }
+
     async fn handle(self, cx: &Cx) -> Handled<OffsetFetchResponse> {
         let mut response = OffsetFetchResponse::default();
         if cx.version >= 8 {

@@ -130,6 +130,8 @@ impl Handler for DeleteTopicsRequest {
                 error_message: None,
             });
         }
+        drop(state);
+        cx.cluster.changed();
         Handled::Answer(response)
     }
 }
@@ -185,6 +187,8 @@ impl Handler for DeleteRecordsRequest {
             }
             response.topics.push(answer);
         }
+        drop(state);
+        cx.cluster.changed();
         Handled::Answer(response)
     }
 }

@@ -99,8 +99,13 @@ mod tests {
 
     #[test]
     fn bytes_become_base64() {
-        let table: [(&[u8], &str); 5] =
-            [(b"", ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (&[0xff, 0xfe, 0xfd, 0xfc], "//79/A==")];
+        let table: [(&[u8], &str); 5] = [
+            (b"", ""),
+            (b"f", "Zg=="),
+            (b"fo", "Zm8="),
+            (b"foo", "Zm9v"),
+            (&[0xff, 0xfe, 0xfd, 0xfc], "//79/A=="),
+        ];
         for (bytes, text) in table {
             assert_eq!(base64(bytes), text, "{bytes:?}");
         }

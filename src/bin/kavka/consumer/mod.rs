@@ -113,7 +113,9 @@ impl Consumer {
         let partitions: Vec<TopicPartition> = self
             .topics
             .iter()
-            .flat_map(|topic| self.partitions.iter().map(move |&number| TopicPartition::new(topic.as_str(), number)))
+            .flat_map(|topic| {
+                self.partitions.iter().map(move |&number| TopicPartition::new(topic.as_str(), number))
+            })
             .collect();
         consumer.assign(partitions.clone())?;
         if let Some(offset) = self.offset {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kavka::config::AutoOffsetReset;
+use kavka::consumer::ConsumerBuilder;
 use kavka::net::clock::Clock;
 use kavka::{KafkaConsumer, TopicPartition};
 
@@ -13,20 +14,28 @@ use crate::common::Outcome;
 /// Reads all partitions, assigned by hand.
 pub(super) fn run(load: &Load) -> Outcome {
     let partitions = partitions(load)?;
-    read(load, move |consumer| consumer.assign(partitions))
+    let consumer = || Ok(builder(load).build()?);
+    read(load, consumer, move |consumer| consumer.assign(partitions))
 }
 
 /// Reads as the only member of a group.
 pub(super) fn run_group(load: &Load) -> Outcome {
     load.prepare_topic()?;
-    read(load, |consumer| consumer.subscribe([load.topic.as_str()]))
+    // A group that nobody else is in: what it reads does not count for the next run.
+    let group = format!("kavka-perf-{:016x}", fastrand::u64(..));
+    let consumer = || Ok(builder(load).group_id(group).enable_auto_commit(false).build()?);
+    read(load, consumer, |consumer| consumer.subscribe([load.topic.as_str()]))
 }
 
-fn read(load: &Load, begin: impl FnOnce(&mut KafkaConsumer) -> kavka::Result<()>) -> Outcome {
+fn read(
+    load: &Load,
+    connect: impl FnOnce() -> Outcome<KafkaConsumer>,
+    begin: impl FnOnce(&mut KafkaConsumer) -> kavka::Result<()>,
+) -> Outcome {
     let progress = Progress::new(load.records);
     let warmup = load.warmup.unwrap_or(0);
     let mut watch = Stopwatch::start();
-    let mut consumer = consumer(load)?;
+    let mut consumer = connect()?;
     begin(&mut consumer)?;
 
     let mut count = Count::default();
@@ -41,7 +50,10 @@ fn read(load: &Load, begin: impl FnOnce(&mut KafkaConsumer) -> kavka::Result<()>
 
     progress.finish();
     if count.records < load.records {
-        eprintln!("kavka: no record came for {PATIENCE:?}: the topic {} has too few, send more first", load.topic);
+        eprintln!(
+            "kavka: no record came for {PATIENCE:?}: the topic {} has too few, send more first",
+            load.topic
+        );
     }
     consumer.close(CLOSE_TIMEOUT)?;
     report.print()
@@ -83,18 +95,13 @@ impl Count {
 }
 
 /// A consumer that begins with the oldest record, with our best settings for throughput.
-fn consumer(load: &Load) -> Outcome<KafkaConsumer> {
-    let mut builder = KafkaConsumer::builder()
+fn builder(load: &Load) -> ConsumerBuilder {
+    let builder = KafkaConsumer::builder()
         .bootstrap_servers(load.common.bootstrap.clone())
         .auto_offset_reset(AutoOffsetReset::Earliest)
-        .max_poll_records(BEST_POLL_RECORDS)
-        // A group that nobody else is in: what it has read does not count for the next run.
-        .group_id(format!("kavka-perf-{:016x}", fastrand::u64(..)))
-        .enable_auto_commit(false);
-    for property in &load.common.properties {
-        builder = builder.set(&property.key, &property.value);
-    }
-    Ok(builder.build()?)
+        .max_poll_records(BEST_POLL_RECORDS);
+    let properties = load.common.properties.iter();
+    properties.fold(builder, |builder, property| builder.set(&property.key, &property.value))
 }
 
 /// The topic's partitions, asked for before the clock starts.

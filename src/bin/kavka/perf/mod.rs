@@ -1,5 +1,6 @@
 //! `kavka perf`: throughput and latency, as one JSON line.
 
+mod consume;
 mod latency;
 mod measure;
 mod produce;
@@ -14,6 +15,7 @@ use kavka::{ErrorCode, KafkaAdminClient, KafkaProducer};
 
 use crate::common::{Common, Failure, Outcome};
 
+/// Measures throughput and latency against a cluster.
 #[derive(Args)]
 pub(crate) struct Perf {
     #[command(subcommand)]
@@ -24,6 +26,10 @@ pub(crate) struct Perf {
 enum What {
     /// Sends records without keys: from the first send to the last acknowledgement.
     Produce(Load),
+    /// Reads all partitions, assigned by hand: from connecting until the last record was read.
+    Consume(Load),
+    /// As consume, as the only member of a new group.
+    ConsumeGroup(Load),
     /// Sends one record at a time and waits for it: no linger, acks=all, after untimed ones (--warmup, or 200).
     Latency(Load),
 }
@@ -96,6 +102,8 @@ impl Perf {
     pub(crate) fn run(self) -> Outcome {
         match self.what {
             What::Produce(load) => load.start()?.and(produce::run),
+            What::Consume(load) => load.start()?.and(consume::run),
+            What::ConsumeGroup(load) => load.start()?.and(consume::run_group),
             What::Latency(load) => load.start()?.and(latency::run),
         }
     }

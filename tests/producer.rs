@@ -1,0 +1,514 @@
+//! The producer against MockCluster: faults that a real broker cannot be made to show on demand.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kavka::mock::MockCluster;
+use kavka::producer::ProducerBuilder;
+use kavka::protocol::ApiKey;
+use kavka::record::Batches;
+use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn builder(cluster: &MockCluster) -> ProducerBuilder {
+    // Only the first of the tests to come here sets it up.
+    let _ = env_logger::builder().is_test(true).try_init();
+    KafkaProducer::builder().bootstrap_servers(cluster.bootstrap_servers())
+}
+
+fn cluster(partitions: i32) -> MockCluster {
+    MockCluster::builder().topic("orders", partitions).start().unwrap()
+}
+
+fn send(producer: &KafkaProducer, value: &str) -> FutureRecordMetadata {
+    producer.send(ProducerRecord::new("orders").partition(0).value(value)).unwrap()
+}
+
+/// Sends records one by one. Without linger each goes out as soon as the IO thread sees it, so they make many
+/// batches.
+fn send_batches(
+    producer: &KafkaProducer,
+    values: impl IntoIterator<Item = String>,
+) -> Vec<FutureRecordMetadata> {
+    values.into_iter().map(|value| send(producer, &value)).collect()
+}
+
+fn values(cluster: &MockCluster, partition: i32) -> Vec<String> {
+    cluster.records("orders", partition).iter().map(|record| record.value_str()).collect()
+}
+
+/// Epoch and base sequence of each batch in the log.
+fn numbering(cluster: &MockCluster) -> Vec<(i16, i32)> {
+    let batches =
+        cluster.batches("orders", 0).into_iter().flat_map(|bytes| Batches::new(bytes).collect::<Vec<_>>());
+    batches.map(|batch| batch.unwrap()).map(|batch| (batch.producer_epoch(), batch.base_sequence())).collect()
+}
+
+fn assert_all_written(handles: &[FutureRecordMetadata]) {
+    for handle in handles {
+        handle.get(PATIENCE).unwrap();
+    }
+}
+
+#[track_caller]
+fn assert_at_rest(producer: &KafkaProducer) {
+    producer.flush(PATIENCE).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while producer.buffer_available_bytes() != producer.config().buffer_memory {
+        assert!(Instant::now() < deadline, "{} bytes never came back", producer.buffer_available_bytes());
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_handle_tells_where_the_record_is() {
+    let cluster = cluster(3);
+    let producer = builder(&cluster).build().unwrap();
+    let record = ProducerRecord::new("orders").key("42").value("paid").timestamp(1234).header("h", "x");
+    let handle = producer.send(record).unwrap();
+    let metadata = handle.get(PATIENCE).unwrap();
+    assert!(handle.is_done() && handle.succeeded() && !handle.failed() && !handle.retriable());
+    assert_eq!(handle.try_get().unwrap().unwrap(), metadata);
+    assert_eq!((metadata.topic(), metadata.partition(), metadata.offset()), ("orders", 1, Some(0)));
+    assert_eq!((metadata.timestamp(), metadata.serialized_key_size()), (1234, Some(2)));
+    let record = &cluster.records("orders", 1)[0];
+    assert_eq!((record.key_str(), record.value_str(), record.timestamp), ("42".into(), "paid".into(), 1234));
+    assert_eq!(record.headers, [("h".to_owned(), Some("x".into()))]);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn callbacks_run_once_and_their_panics_are_contained() {
+    let cluster = cluster(1);
+    let producer = Arc::new(builder(&cluster).build().unwrap());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = |calls: &Arc<AtomicUsize>| {
+        let calls = Arc::clone(calls);
+        move || calls.fetch_add(1, Ordering::SeqCst)
+    };
+    let handle = send(&producer, "one");
+    let (on_success, on_error) = (counted(&calls), counted(&calls));
+    handle
+        .add_callback(move |metadata| {
+            assert_eq!(metadata.topic(), "orders");
+            on_success();
+        })
+        .add_errback(move |_| {
+            on_error();
+        })
+        .add_both(|_| panic!("a callback that panics"));
+    handle.get(PATIENCE).unwrap();
+    let after = counted(&calls);
+    handle.add_both(move |result| {
+        result.unwrap();
+        after();
+    });
+    // The producer goes on after the panic.
+    send(&producer, "two").get(PATIENCE).unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_callback_may_send_but_not_wait() {
+    let cluster = cluster(1);
+    let producer = Arc::new(builder(&cluster).build().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let inner = Arc::clone(&producer);
+    // The answer is held back so that the callback is there before it.
+    cluster.on(ApiKey::PRODUCE).once().delay(Duration::from_millis(50));
+    send(&producer, "one").add_callback(move |_| {
+        let second = send(&inner, "two");
+        let waited = second.get(PATIENCE).unwrap_err();
+        let flushed = inner.flush(PATIENCE).unwrap_err();
+        sender.send((second, waited, flushed)).unwrap();
+    });
+    let (second, waited, flushed) = receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((waited.kind(), flushed.kind()), (ErrorKind::IllegalState, ErrorKind::IllegalState));
+    assert_eq!(second.get(PATIENCE).unwrap().offset(), Some(1));
+}
+
+#[test]
+fn lost_answers_double_nothing() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    let fault = cluster.on(ApiKey::PRODUCE).times(3).drop_after();
+    let handles = send_batches(&producer, (0..20).map(|index| index.to_string()));
+    assert_all_written(&handles);
+    assert_eq!(fault.hits(), 3);
+    let expected: Vec<String> =
+        std::iter::once("first".to_owned()).chain((0..20).map(|index| index.to_string())).collect();
+    assert_eq!(values(&cluster, 0), expected);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn order_is_kept_through_any_mix_of_faults() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().unwrap();
+    let producer = builder(&cluster).build().unwrap();
+    let mut expected = Vec::new();
+    for round in 0..8 {
+        let produce = || cluster.on(ApiKey::PRODUCE);
+        let _ = match round {
+            0 => produce().nth(2..=2).error(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+            1 => produce().nth(1..=3).drop_before(),
+            2 => produce().nth(2..=3).drop_after(),
+            3 => produce().nth(1..=1).error(ErrorCode::NOT_ENOUGH_REPLICAS),
+            4 => produce().nth(3..=3).garbage(),
+            5 => produce().nth(2..=2).error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+            6 => produce().nth(1..=2).close_after_bytes(7),
+            _ => produce().nth(2..=2).throttle(Duration::from_millis(50)),
+        };
+        let leader = cluster.leader("orders", 0).unwrap();
+        let handles = send_batches(&producer, (0..40).map(|index| format!("{round}/{index}")));
+        cluster.move_leader("orders", 0, 3 - leader).unwrap();
+        expected.extend((0..40).map(|index| format!("{round}/{index}")));
+        assert_all_written(&handles);
+        cluster.clear_faults();
+    }
+    assert_eq!(values(&cluster, 0), expected);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn sequences_of_a_batch_that_may_have_been_written_are_not_used_again() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster)
+        .delivery_timeout(Duration::from_millis(600))
+        .request_timeout(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    let fault = cluster.on(ApiKey::PRODUCE).always().drop_after();
+    let lost = send(&producer, "A");
+    let error = lost.get(PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.maybe_written() && error.to_string().contains("may have been written"), "{error}");
+    assert_eq!((error.topic(), error.partition()), (Some("orders"), Some(0)));
+    fault.remove();
+    let second = send(&producer, "B").get(PATIENCE).unwrap();
+    assert_eq!(values(&cluster, 0), ["first", "A", "B"]);
+    assert_eq!(second.offset(), Some(2));
+    let numbering = numbering(&cluster);
+    assert_eq!(numbering[1], (numbering[0].0, 1));
+    assert_eq!(numbering[2], (numbering[0].0 + 1, 0), "B under an epoch of its own");
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn lost_producer_state_is_recovered_from() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    for round in 0..3 {
+        let handles = send_batches(&producer, (0..10).map(|index| format!("{round}/{index}")));
+        assert_all_written(&handles);
+        match round {
+            // What a leader says that has lost what came before.
+            0 => drop(cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)),
+            // What brokers before 2.5 say once the producer's records have been deleted.
+            1 => drop(cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::UNKNOWN_PRODUCER_ID)),
+            _ => cluster.forget_producers("orders", 0).unwrap(),
+        }
+    }
+    assert_all_written(&[send(&producer, "last")]);
+    let before: Vec<String> = values(&cluster, 0);
+    assert_eq!(before.last().map(String::as_str), Some("last"));
+    let expected: Vec<String> =
+        (0..3).flat_map(|round| (0..10).map(move |index| format!("{round}/{index}"))).collect();
+    assert_eq!(before[..before.len() - 1], expected);
+}
+
+#[test]
+fn a_refused_batch_does_not_poison_those_that_follow() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::INVALID_RECORD);
+    let refused = send(&producer, "refused");
+    let error = refused.get(PATIENCE).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_RECORD), "{error}");
+    assert!(!error.is_retriable() && !error.maybe_written() && refused.failed() && !refused.retriable());
+    assert_all_written(&send_batches(&producer, (0..20).map(|index| index.to_string())));
+    assert_eq!(values(&cluster, 0).len(), 21);
+}
+
+#[test]
+fn a_silent_leader_holds_up_nobody_elses_records() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 2).start().unwrap();
+    cluster.move_leader("orders", 0, 1).unwrap();
+    cluster.move_leader("orders", 1, 2).unwrap();
+    let producer = builder(&cluster)
+        .delivery_timeout(Duration::from_millis(900))
+        .request_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    let to =
+        |partition| producer.send(ProducerRecord::new("orders").partition(partition).value("x")).unwrap();
+    to(0).get(PATIENCE).unwrap();
+    to(1).get(PATIENCE).unwrap();
+    cluster.on(ApiKey::PRODUCE).broker(1).always().never_answer();
+    let started = Instant::now();
+    let stuck = to(0);
+    for _ in 0..50 {
+        to(1).get(Duration::from_millis(400)).unwrap();
+    }
+    let error = stuck.get(PATIENCE).unwrap_err();
+    let waited = started.elapsed();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(waited >= Duration::from_millis(900) && waited < Duration::from_millis(1500), "{waited:?}");
+    assert!(error.to_string().contains("last error"), "{error}");
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn a_full_buffer_makes_senders_wait_and_then_says_so() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster)
+        .buffer_memory(64 * 1024_usize)
+        .batch_size(16 * 1024_usize)
+        .max_block(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    cluster.stop_reading(1).unwrap();
+    let value = "x".repeat(10_000);
+    let (error, mut handles): (Error, Vec<_>) = {
+        let mut handles = Vec::new();
+        loop {
+            match producer.send(ProducerRecord::new("orders").value(&value)) {
+                Ok(handle) => handles.push(handle),
+                Err(error) => break (error, handles),
+            }
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::BufferExhausted, "{error}");
+    assert!(error.is_retriable() && error.to_string().contains("buffer.memory=65536"), "{error}");
+    assert_eq!(
+        producer.try_send(ProducerRecord::new("orders").value(&value)).unwrap_err().kind(),
+        ErrorKind::BufferExhausted
+    );
+    let waiting = thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            loop {
+                match producer.send(ProducerRecord::new("orders").value(&value)) {
+                    Ok(handle) => return handle,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::BufferExhausted),
+                }
+            }
+        });
+        cluster.resume_reading(1).unwrap();
+        waiting.join().unwrap()
+    });
+    handles.push(waiting);
+    assert_all_written(&handles);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn flush_has_one_deadline_and_may_be_called_by_many() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster)
+        .linger(Duration::from_secs(60))
+        .set("delivery.timeout.ms", "120000")
+        .build()
+        .unwrap();
+    send(&producer, "first");
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let handle = send(&producer, "x");
+                producer.flush(PATIENCE).unwrap();
+                assert!(handle.succeeded());
+            });
+        }
+    });
+    cluster.on(ApiKey::PRODUCE).always().never_answer();
+    send(&producer, "stuck");
+    let started = Instant::now();
+    let error = producer.flush(Duration::from_millis(200)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("1 batches"), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(400));
+}
+
+#[test]
+fn records_linger_and_batches_fill() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).linger(Duration::from_millis(200)).build().unwrap();
+    let handles: Vec<_> = (0..100).map(|index| send(&producer, &index.to_string())).collect();
+    assert!(handles[1..].iter().all(|handle| handle.is_same_batch(&handles[0])));
+    assert_all_written(&handles);
+    assert_eq!(cluster.batches("orders", 0).len(), 1);
+    let value = "x".repeat(1_000);
+    let handles: Vec<_> = (0..100).map(|_| send(&producer, &value)).collect();
+    assert_all_written(&handles);
+    // 16 of these fill a batch of 16,384 bytes.
+    assert_eq!(cluster.batches("orders", 0).len(), 1 + 7);
+}
+
+#[test]
+fn keyless_records_reach_all_partitions_and_keys_stay_together() {
+    let cluster = cluster(4);
+    let producer = builder(&cluster).linger(Duration::from_millis(1)).batch_size(500_usize).build().unwrap();
+    let keyless: Vec<_> = (0..400)
+        .map(|index: u32| producer.send(ProducerRecord::new("orders").value(&index.to_string())).unwrap())
+        .collect();
+    assert_all_written(&keyless);
+    for partition in 0..4 {
+        assert!(cluster.end_offset("orders", partition) > 20, "partition {partition} was left out");
+    }
+    for key in ["a", "b", "c"] {
+        let partitions: Vec<i32> = (0..20)
+            .map(|_| producer.send(ProducerRecord::new("orders").key(key).value("x")).unwrap())
+            .map(|handle| handle.get(PATIENCE).unwrap().partition())
+            .collect();
+        assert!(partitions.iter().all(|partition| *partition == partitions[0]), "{key}: {partitions:?}");
+    }
+}
+
+#[test]
+fn idempotence_that_is_refused_is_an_error_only_when_asked_for() {
+    let cluster = cluster(1);
+    cluster.on(ApiKey::INIT_PRODUCER_ID).always().error(ErrorCode::CLUSTER_AUTHORIZATION_FAILED);
+    let asked = builder(&cluster).enable_idempotence(true).build().unwrap();
+    let error = send(&asked, "x").get(PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authorization, "{error}");
+    assert!(error.to_string().contains("enable.idempotence"), "{error}");
+    let default = builder(&cluster).build().unwrap();
+    send(&default, "0").get(PATIENCE).unwrap();
+    let fault = cluster.on(ApiKey::PRODUCE).times(3).error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    assert_all_written(&send_batches(&default, (1..20).map(|index| index.to_string())));
+    assert_eq!(fault.hits(), 3);
+    let expected: Vec<String> = (0..20).map(|index| index.to_string()).collect();
+    assert_eq!(values(&cluster, 0), expected, "in order, one batch at a time");
+}
+
+#[test]
+fn throttled_producers_keep_quiet() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    cluster.on(ApiKey::PRODUCE).once().throttle(Duration::from_millis(400));
+    send(&producer, "one").get(PATIENCE).unwrap();
+    let started = Instant::now();
+    send(&producer, "two").get(PATIENCE).unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(350), "{:?}", started.elapsed());
+}
+
+#[test]
+fn drop_and_close_are_bounded_whatever_the_brokers_do() {
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count());
+    for fault in ["never answers", "stops reading", "is gone"] {
+        let cluster = cluster(1);
+        let before = threads();
+        let producer = builder(&cluster).drop_timeout(Duration::from_millis(200)).build().unwrap();
+        send(&producer, "first").get(PATIENCE).unwrap();
+        match fault {
+            "never answers" => drop(cluster.on(ApiKey::PRODUCE).always().never_answer()),
+            "stops reading" => cluster.stop_reading(1).unwrap(),
+            _ => cluster.kill(1).unwrap(),
+        }
+        let handle = send(&producer, "stuck");
+        let started = Instant::now();
+        drop(producer);
+        assert!(started.elapsed() < Duration::from_millis(600), "{fault}: {:?}", started.elapsed());
+        assert_eq!(handle.get(Duration::ZERO).unwrap_err().kind(), ErrorKind::Closed, "{fault}");
+        let deadline = Instant::now() + PATIENCE;
+        while threads() > before {
+            assert!(Instant::now() < deadline, "{fault}: a thread is left behind");
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_topic_is_created_on_first_use_where_that_is_allowed() {
+    let cluster = MockCluster::builder().auto_create_topics(true).default_partitions(3).start().unwrap();
+    let producer = builder(&cluster).build().unwrap();
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let senders: Vec<_> = (0..8)
+            .map(|thread| {
+                let producer = &producer;
+                scope.spawn(move || {
+                    (0..6)
+                        .map(|index| format!("topic-{thread}-{index}"))
+                        .map(|topic| producer.send(ProducerRecord::new(&topic).value("x"))?.get(PATIENCE))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
+    });
+    assert_eq!(outcomes.len(), 48);
+    outcomes.into_iter().for_each(|outcome| assert_eq!(outcome.unwrap().offset(), Some(0)));
+    let refusing = builder(&cluster)
+        .allow_auto_create_topics(false)
+        .max_block(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    let error = refusing.send(ProducerRecord::new("another").value("x")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownTopic, "{error}");
+}
+
+#[test]
+fn partitions_and_serializers_of_the_programs_own() {
+    use kavka::producer::partitioner::{PartitionInput, PartitionView};
+    use kavka::serializer::{JsonSerializer, from_fn};
+
+    let cluster = cluster(3);
+    let by_length = |record: &PartitionInput<'_>, topic: &PartitionView<'_>| {
+        Some(record.value.map_or(0, <[u8]>::len) as i32 % topic.partitions)
+    };
+    let producer = builder(&cluster)
+        .key_serializer(from_fn(|key: &u16| Ok(key.to_string().into_bytes())))
+        .value_serializer(JsonSerializer::<Vec<u32>>::new())
+        .partitioner(by_length)
+        .build()
+        .unwrap();
+    let metadata = producer
+        .send(ProducerRecord::new("orders").key(&7_u16).value(&vec![1, 2]))
+        .unwrap()
+        .get(PATIENCE)
+        .unwrap();
+    assert_eq!(metadata.partition(), 5 % 3);
+    let record = &cluster.records("orders", 2)[0];
+    assert_eq!((record.key_str(), record.value_str()), ("7".to_owned(), "[1,2]".to_owned()));
+
+    let failing = builder(&cluster)
+        .value_serializer(from_fn(|_: &str| -> kavka::Result<Vec<u8>> {
+            Err(Error::new(ErrorKind::Serialization, "no such luck"))
+        }))
+        .build()
+        .unwrap();
+    let error = failing.send(ProducerRecord::new("orders").value("x")).unwrap_err();
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Serialization, Some("orders")));
+    assert!(error.to_string().contains("value: no such luck"), "{error}");
+}
+
+#[test]
+fn shared_by_threads_without_a_lock() {
+    let cluster = cluster(2);
+    let producer = builder(&cluster).linger(Duration::from_millis(1)).build().unwrap();
+    let offsets = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let metadata = producer
+                        .send(ProducerRecord::new("orders").value("x"))
+                        .unwrap()
+                        .get(PATIENCE)
+                        .unwrap();
+                    offsets.lock().unwrap().push((metadata.partition(), metadata.offset()));
+                }
+            });
+        }
+    });
+    let mut offsets = offsets.into_inner().unwrap();
+    offsets.sort_unstable();
+    offsets.dedup();
+    assert_eq!(offsets.len(), 1_600);
+    assert_eq!(cluster.end_offset("orders", 0) + cluster.end_offset("orders", 1), 1_600);
+}
