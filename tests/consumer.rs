@@ -312,7 +312,8 @@ fn leaders_move_and_die_without_loss_or_doubles() {
             fill(&cluster, partition, round * 50..(round + 1) * 50, false);
         }
         match round {
-            1 => (0..3).for_each(|partition| cluster.move_leader("t", partition, 1 + (partition + 1) % 3).unwrap()),
+            1 => (0..3)
+                .for_each(|partition| cluster.move_leader("t", partition, 1 + (partition + 1) % 3).unwrap()),
             2 => cluster.kill(1).unwrap(),
             3 => cluster.restart(1).unwrap(),
             4 => drop(cluster.on(None).times(20).drop_before()),
@@ -383,12 +384,16 @@ fn prefetching_stops_at_its_bounds() {
         producer.send(ProducerRecord::new("t").partition(0).value(&vec![7u8; 10_000])).unwrap();
     }
     producer.close(LONG).unwrap();
-    let mut consumer = options(&cluster).max_partition_fetch_bytes(20_000).max_poll_records(1).build().unwrap();
+    let mut consumer =
+        options(&cluster).max_partition_fetch_bytes(20_000).max_poll_records(1).build().unwrap();
     consumer.assign([tp(0)]).unwrap();
     assert_eq!(consumer.poll(LONG).unwrap().len(), 1);
     // Three chunks ahead, and nothing more while the program does nothing.
     let before = cluster.request_count(ApiKey::FETCH);
-    assert!(!cluster.wait_for(Duration::from_millis(500), |cluster| cluster.request_count(ApiKey::FETCH) > before + 4));
+    assert!(
+        !cluster.wait_for(Duration::from_millis(500), |cluster| cluster.request_count(ApiKey::FETCH)
+            > before + 4)
+    );
     let mut count = 1;
     while count < 100 {
         count += consumer.poll(LONG).unwrap().len();
@@ -486,7 +491,8 @@ fn misuse_is_refused() {
 #[test]
 fn compressed_batches_are_read_from_the_middle() {
     let cluster = cluster(1);
-    for codec in [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd] {
+    for codec in [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd]
+    {
         let producer = KafkaProducer::builder()
             .bootstrap_servers(cluster.bootstrap_servers())
             .compression_type(codec)
@@ -508,7 +514,8 @@ fn compressed_batches_are_read_from_the_middle() {
 fn a_recreated_topic_is_told_and_read_anew() {
     let cluster = cluster(1);
     fill(&cluster, 0, 0..100, false);
-    let mut consumer = options(&cluster).group_id("g").metadata_max_age(Duration::from_millis(100)).build().unwrap();
+    let mut consumer =
+        options(&cluster).group_id("g").metadata_max_age(Duration::from_millis(100)).build().unwrap();
     consumer.assign([tp(0)]).unwrap();
     take(&mut consumer, 100);
     cluster.delete_topic("t").unwrap();

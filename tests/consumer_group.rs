@@ -9,7 +9,9 @@ use kavka::consumer::{CloseOptions, ConsumerBuilder, ConsumerRebalanceListener, 
 use kavka::mock::{GroupState, MockCluster};
 use kavka::protocol::ApiKey;
 use kavka::types::OffsetAndMetadata;
-use kavka::{Error, ErrorCode, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord, Result, TopicPartition};
+use kavka::{
+    Error, ErrorCode, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord, Result, TopicPartition,
+};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(20);
@@ -214,8 +216,11 @@ fn automatic_commits_cover_only_what_was_asked_past() {
 fn automatic_commits_come_by_their_interval() {
     let cluster = cluster(1);
     fill(&cluster, 0, 0..10);
-    let mut consumer =
-        options(&cluster).auto_commit_interval(Duration::from_millis(100)).max_poll_records(1).build().unwrap();
+    let mut consumer = options(&cluster)
+        .auto_commit_interval(Duration::from_millis(100))
+        .max_poll_records(1)
+        .build()
+        .unwrap();
     consumer.subscribe(["t"]).unwrap();
     for _ in 0..5 {
         assert_eq!(consumer.poll(LONG).unwrap().len(), 1);
@@ -234,7 +239,8 @@ fn automatic_commits_come_by_their_interval() {
     let mut seen = 1;
     while cluster.committed("i", "t", 0).is_none() {
         assert!(seen < 10, "no commit");
-        let _ = cluster.wait_for(Duration::from_millis(60), |cluster| cluster.committed("i", "t", 0).is_some());
+        let _ =
+            cluster.wait_for(Duration::from_millis(60), |cluster| cluster.committed("i", "t", 0).is_some());
         consumer.iter().next().unwrap().unwrap();
         seen += 1;
     }
@@ -291,11 +297,19 @@ fn commits_keep_their_order_and_tell_their_outcome() {
 struct Marker;
 
 impl ConsumerRebalanceListener for Marker {
-    fn on_partitions_revoked(&mut self, consumer: &mut RebalanceContext<'_>, _: &[TopicPartition]) -> Result<()> {
+    fn on_partitions_revoked(
+        &mut self,
+        consumer: &mut RebalanceContext<'_>,
+        _: &[TopicPartition],
+    ) -> Result<()> {
         consumer.commit()
     }
 
-    fn on_partitions_assigned(&mut self, consumer: &mut RebalanceContext<'_>, new: &[TopicPartition]) -> Result<()> {
+    fn on_partitions_assigned(
+        &mut self,
+        consumer: &mut RebalanceContext<'_>,
+        new: &[TopicPartition],
+    ) -> Result<()> {
         new.iter().try_for_each(|tp| consumer.seek(tp, 3))
     }
 }
