@@ -170,7 +170,6 @@ macro_rules! builder_methods {
         $(
             $(#[doc = $doc])+
             #[doc = concat!("\n\nIn strings: `", $property, "` or `", $python, "`.")]
-            #[must_use]
             pub fn $name(mut self, value: impl $crate::config::Argument<$type>) -> Self {
                 let config: &mut $crate::config::$config = self.config.as_mut();
                 config.$name = value.into_value();
@@ -189,7 +188,6 @@ macro_rules! string_methods {
         /// Sets an option by Kafka's property name or by kafka-python's name, such as `.set("linger.ms", "5")`.
         ///
         /// An unknown key or a value of the wrong type is reported by `build()`, with all other faults.
-        #[must_use]
         pub fn set(mut self, key: &str, value: &str) -> Self {
             self.faults.collect(self.config.set(key, value));
             self
@@ -198,7 +196,6 @@ macro_rules! string_methods {
         /// Sets every option of a properties file; see [`Properties`](crate::config::Properties).
         ///
         /// Faults are reported by `build()`, with all others.
-        #[must_use]
         pub fn properties(mut self, properties: &$crate::config::Properties) -> Self {
             for (key, value) in properties.iter() {
                 self.faults.collect(self.config.set(key, value));

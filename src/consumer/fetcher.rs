@@ -224,7 +224,9 @@ impl Fetcher {
                     session.lost();
                     self.forget_replica(node);
                     self.0.cluster.request_update();
-                    if matches!(error.kind(), ErrorKind::Authentication | ErrorKind::UnsupportedVersion) {
+                    let hopeless =
+                        matches!(error.kind(), ErrorKind::Authentication | ErrorKind::UnsupportedVersion);
+                    if hopeless && failures == 0 {
                         self.0.events.send(Event::Failed(error));
                     }
                     failures += 1;
@@ -244,11 +246,14 @@ impl Fetcher {
     ) -> Result<bool, Error> {
         let config = &self.0.config;
         let connection = self.0.cluster.manager().connection(NodeId::Broker(node)).await?;
-        let Plan { wanted, slots, .. } = plan;
+        let Plan { mut wanted, slots, .. } = plan;
         let has_ids = wanted.values().all(|asked| asked.topic_id != Uuid::ZERO);
         let version =
             connection.pick_version::<FetchRequest>(if has_ids { i16::MAX } else { LAST_BY_NAME })?;
         let by_id = version > LAST_BY_NAME;
+        if version < FIRST_WITH_DIVERGENCE {
+            wanted.values_mut().for_each(|asked| asked.last_epoch = -1);
+        }
         let sessions = version >= FIRST_WITH_SESSIONS && config.enable_incremental_fetch_sessions;
         let part = session.request(wanted, by_id, sessions);
         let leaders = self.0.leaders.borrow().len().max(1);
@@ -536,3 +541,5 @@ const UNKNOWN_GRACE: Duration = Duration::from_secs(30);
 /// The last version that names topics by their names.
 const LAST_BY_NAME: i16 = 12;
 const FIRST_WITH_SESSIONS: i16 = 7;
+/// The first version in which brokers look for a truncated log.
+const FIRST_WITH_DIVERGENCE: i16 = 12;

@@ -175,3 +175,96 @@ impl Reader {
         error.with_topic(self.tp.topic()).with_partition(self.tp.partition()).with_offset(offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::config::AutoOffsetReset;
+    use crate::consumer::buffer::{Budget, PartitionShared};
+    use crate::consumer::subscription::SubscriptionState;
+    use crate::net::wakeup::Wakeup;
+    use crate::record::{BatchBuilder, Compression, ProducerState, assign_offsets, control_batch};
+
+    const PRODUCER: i64 = 7;
+
+    /// Three records at `offset`.
+    fn batch(offset: i64, transactional: bool) -> Bytes {
+        let mut builder = BatchBuilder::new(Vec::new(), 1 << 20);
+        for number in 0..3 {
+            builder.try_append(0, None, Some(&[number]), &[]).expect("room");
+        }
+        let producer = ProducerState { id: PRODUCER, epoch: 0, base_sequence: 0, transactional };
+        assign_offsets(builder.seal(&Compression::NONE, 2).expect("sealed").stamp(producer), offset, 4, None)
+    }
+
+    fn marker(offset: i64, control: ControlType) -> Bytes {
+        assign_offsets(control_batch(control, PRODUCER, 0, 0, 0).expect("a batch"), offset, 4, None)
+    }
+
+    /// What comes out of a chunk, and the position afterwards.
+    fn read(parts: &[Bytes], from: i64, aborted: Option<Vec<(i64, i64)>>) -> (Vec<Result<i64, i64>>, i64) {
+        let mut state = SubscriptionState::new(AutoOffsetReset::None);
+        let tp = TopicPartition::new("t", 0);
+        state.set_partitions([tp.clone()]);
+        state.seek(&tp, &from.into()).expect("assigned");
+        let slot = state.iter().next().expect("one").0;
+        let (budget, shared) =
+            (Arc::new(Budget::new(1, Wakeup::new())), Arc::new(PartitionShared::default()));
+        let reservation = Reservation::new(&budget, &shared, 1);
+        let chunk = Chunk { slot, tp, data: parts.concat().into(), aborted, reservation };
+        let mut reader = Reader::new(chunk, true, DecompressLimits::default());
+        let partition = state.at(slot).expect("present");
+        let mut seen = Vec::new();
+        while let Some(record) = reader.next(partition) {
+            let failed = record.is_err();
+            seen.push(record.map(|record| record.offset).map_err(|error| error.next_offset()));
+            if failed {
+                break;
+            }
+        }
+        (seen, partition.position())
+    }
+
+    #[test]
+    fn a_batch_is_read_from_the_position_on() {
+        let all = [batch(0, false), batch(3, false)];
+        assert_eq!(read(&all, 0, None), ((0..6).map(Ok).collect(), 6));
+        assert_eq!(read(&all, 4, None), (vec![Ok(4), Ok(5)], 6));
+        assert_eq!(read(&all, 6, None), (vec![], 6));
+    }
+
+    #[test]
+    fn markers_and_gaps_move_the_position() {
+        let (seen, position) = read(&[batch(0, false), marker(3, ControlType::Commit)], 0, None);
+        assert_eq!((seen.len(), position), (3, 4));
+        assert_eq!(read(&[marker(3, ControlType::Abort)], 1, None), (vec![], 4));
+        let (seen, position) = read(&[batch(0, false), batch(10, false)], 0, None);
+        assert_eq!((seen.len(), position), (6, 13));
+    }
+
+    #[test]
+    fn aborted_records_are_left_out() {
+        let log = [
+            batch(0, true),
+            marker(3, ControlType::Commit),
+            batch(4, true),
+            batch(7, false),
+            marker(10, ControlType::Abort),
+            batch(11, true),
+        ];
+        let expected: Vec<_> = [0, 1, 2, 7, 8, 9, 11, 12, 13].map(Ok).into();
+        assert_eq!(read(&log, 0, Some(vec![(PRODUCER, 4)])), (expected, 14));
+        assert_eq!(read(&log, 0, None).0.len(), 12, "all of them without isolation");
+        assert_eq!(read(&log[2..3], 4, Some(vec![(PRODUCER, 4)])), (vec![], 7));
+    }
+
+    #[test]
+    fn good_records_come_before_the_damage() {
+        let mut bad = batch(3, false).to_vec();
+        *bad.last_mut().expect("bytes") ^= 1;
+        let parts = [batch(0, false), bad.into(), batch(6, false)];
+        assert_eq!(read(&parts, 0, None), (vec![Ok(0), Ok(1), Ok(2), Err(6)], 3));
+    }
+}

@@ -182,14 +182,6 @@ impl SubscriptionState {
         all
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.partitions.is_empty()
-    }
-
-    pub(super) fn contains(&self, tp: &TopicPartition) -> bool {
-        self.index.contains_key(tp)
-    }
-
     /// # Errors
     /// [`ErrorKind::IllegalState`] when the partition is not assigned.
     pub(super) fn get(&self, tp: &TopicPartition) -> Result<&PartitionState> {
@@ -604,7 +596,7 @@ mod tests {
         state.set_partitions([TopicPartition::new("t", 1), TopicPartition::new("u", 0)]);
         assert_eq!(slot(&state, 1), kept);
         assert!(state.at(kept).is_some_and(|partition| partition.position() == 9));
-        assert!(!state.contains(&TopicPartition::new("t", 0)));
+        assert!(state.get(&TopicPartition::new("t", 0)).is_err());
         assert!(matches!(state.take_changes()[..], [Change::Remove(_)]));
     }
 

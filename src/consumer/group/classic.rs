@@ -156,7 +156,7 @@ impl Coordinator {
                 Ok(Attempt::Again) => {
                     // Once or twice is how joining works; more often it would be a tight loop.
                     tries += 1;
-                    failures = if tries > 2 { tries - 2 } else { 0 };
+                    failures = u32::saturating_sub(tries, 2);
                 }
                 Err(error) if error.is_retriable() => {
                     log::debug!("{error}");

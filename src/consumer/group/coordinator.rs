@@ -165,11 +165,10 @@ impl Coordinator {
         let connection = self.connection().await?;
         let version = connection.pick_version::<R>(cap)?;
         let answer = connection.send_at(&request(version), version, timeout).await;
-        answer.map_err(|error| {
+        answer.inspect_err(|error| {
             if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout) {
-                self.forget(&error);
+                self.forget(error);
             }
-            error
         })
     }
 
