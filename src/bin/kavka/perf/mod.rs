@@ -173,14 +173,34 @@ impl Load {
         Ok(())
     }
 
-    /// The values that are sent in turn: few enough to stay small, different enough to be no constant.
+    /// The values that are sent in turn: text that compresses about as well as log lines do, and the same in
+    /// every run and for every client that `peers/run` compares.
     fn values(&self) -> Vec<Vec<u8>> {
-        let mut random = fastrand::Rng::with_seed(1);
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) % below
+        };
+        let letter = |at: u64| LETTERS.get(at as usize).copied().unwrap_or(b'x');
+        let words: Vec<Vec<u8>> =
+            (0..512).map(|_| (0..3 + next(8)).map(|_| letter(next(16))).collect()).collect();
         let count = (MAX_VALUE_BYTES / self.size.max(1)).clamp(1, MAX_VALUES);
-        let mut value = || (0..self.size).map(|_| random.alphanumeric() as u8).collect();
-        (0..count).map(|_| value()).collect()
+        let value = |_| {
+            let mut value = Vec::with_capacity(self.size + 16);
+            while value.len() < self.size {
+                value.extend(words.get(next(512) as usize).into_iter().flatten().chain(b" "));
+            }
+            value.truncate(self.size);
+            value
+        };
+        (0..count).map(value).collect()
     }
 }
+
+/// What the words of the values are made of.
+const LETTERS: &[u8; 16] = b"etaoinshrdlucmfw";
 
 /// Whether the admin client has the option, too.
 fn is_common(key: &str) -> bool {
@@ -209,5 +229,5 @@ impl CompressionArg {
 }
 
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_VALUES: usize = 1000;
+const MAX_VALUES: usize = 1024;
 const MAX_VALUE_BYTES: usize = 4 << 20;
