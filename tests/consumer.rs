@@ -1,4 +1,5 @@
 //! The consumer against the mock cluster: positions, fetching, iteration, wake-ups.
+#![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
