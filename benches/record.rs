@@ -12,6 +12,8 @@
 //!         valgrind --tool=callgrind --callgrind-out-file=/dev/null $bench parse-100 $n 2>&1 | grep Collected
 //!     done
 
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

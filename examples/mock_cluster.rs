@@ -1,9 +1,10 @@
-//! Runs mock brokers for other programs to talk to, until standard input ends.
+//! Runs mock brokers for other programs to talk to, until standard input ends. The lines `kill 1` and `restart 1`
+//! there do that to a broker.
 //!
 //! `cargo run --example mock_cluster --features mock -- [brokers] [versions] [topic:partitions]…`, where
 //! `versions` is one of the names of [`VersionTable::named`], such as `newest` or `2.1`.
 
-use std::io::Read;
+use std::io::BufRead;
 
 use kavka::mock::{MockCluster, VersionTable};
 
@@ -21,8 +22,19 @@ fn main() -> kavka::Result<()> {
     }
     let cluster = builder.start()?;
     println!("{}", cluster.bootstrap_servers());
-    // Nothing is expected there: its end is the sign to stop.
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let done = match line.split_once(' ').map(|(verb, broker)| (verb, broker.parse().unwrap_or(0))) {
+            Some(("kill", broker)) => cluster.kill(broker),
+            Some(("restart", broker)) => cluster.restart(broker),
+            _ => {
+                println!("kill or restart, and a broker");
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            println!("{error}");
+        }
+    }
     for topic in cluster.topics() {
         for partition in 0..cluster.partitions(&topic) {
             println!("{topic}-{partition}: {} records", cluster.records(&topic, partition).len());

@@ -1,6 +1,8 @@
 //! What the producer promises, on a real Apache Kafka: nothing acknowledged is lost, nothing is doubled, order
 //! is kept, and every wait ends.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -940,3 +940,24 @@ fn a_lost_end_of_the_log_shows_in_the_epochs() {
     let diverging = &response.responses[0].partitions[0].diverging_epoch;
     assert_eq!((diverging.epoch, diverging.end_offset), (0, 1));
 }
+
+#[test]
+fn consumers_are_sent_to_the_replica_in_their_rack() {
+    let cluster =
+        MockCluster::builder().brokers(2).racks(["a", "b"]).topic("t", 1).start().expect("a cluster");
+    let id = cluster.topic_id("t").expect("the topic exists");
+    cluster.append("t", 0, [("k", "v")]).expect("a partition");
+    let mut request = fetch_at(id, &[(0, 0)]);
+    request.rack_id = "b".to_owned();
+    let response = Peer::connect(&cluster, 1).newest(&request);
+    let line = &response.responses[0].partitions[0];
+    assert_eq!((line.error_code, line.preferred_read_replica), (ErrorCode::NONE, 2));
+    assert_eq!(line.records.as_deref(), Some(&[][..]), "the records are to be had there");
+    let response = Peer::connect(&cluster, 2).newest(&request);
+    let line = &response.responses[0].partitions[0];
+    assert_eq!((line.error_code, line.preferred_read_replica), (ErrorCode::NONE, -1));
+    assert!(line.records.as_ref().is_some_and(|records| !records.is_empty()));
+    request.rack_id = "a".to_owned();
+    let response = Peer::connect(&cluster, 1).newest(&request);
+    assert_eq!(response.responses[0].partitions[0].preferred_read_replica, -1);
+}

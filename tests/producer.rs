@@ -1,5 +1,7 @@
 //! The producer against MockCluster: faults that a real broker cannot be made to show on demand.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;

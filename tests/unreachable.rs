@@ -1,6 +1,8 @@
 //! Peers that are not there, or are no Kafka broker: every call ends by its deadline with an error that names
 //! the address and what is wrong with it.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;

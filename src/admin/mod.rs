@@ -36,10 +36,12 @@ use crate::protocol::Request;
 /// on several things answer for each of them, in the order in which they were given: the outer result tells
 /// whether the question reached the cluster, the inner ones what became of each.
 ///
-/// ```no_run
+/// ```
 /// use kavka::admin::{KafkaAdminClient, NewTopic};
+/// # let cluster = kavka::mock::MockCluster::start()?;
+/// # let servers = cluster.bootstrap_servers();
 ///
-/// let admin = KafkaAdminClient::builder().bootstrap_servers("localhost:9092").build()?;
+/// let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
 /// for (topic, result) in admin.create_topics([NewTopic::new("orders").partitions(6)])? {
 ///     println!("{topic}: {:?}", result?);
 /// }

@@ -208,7 +208,7 @@ impl Fetcher {
             if plan.held_back {
                 // A partition that comes free meanwhile must not wait behind the quiet ones for long.
                 wait = wait.min(held_back_wait);
-                held_back_wait = wait.saturating_mul(2);
+                held_back_wait = wait.saturating_mul(2).min(LONGEST_HELD_BACK_WAIT);
             } else {
                 held_back_wait = SHORT_WAIT;
             }
@@ -531,8 +531,10 @@ fn is_session_error(code: ErrorCode) -> bool {
 /// Enough to keep the network and the program busy at the same time.
 const CHUNKS_AHEAD: usize = 3;
 
-/// How long a broker may wait at first while other partitions are held back; it doubles up to the normal wait.
-const SHORT_WAIT: Duration = Duration::from_millis(20);
+/// How long a broker may wait at first while other partitions are held back: one that comes free waits so long.
+const SHORT_WAIT: Duration = Duration::from_millis(5);
+/// What that grows to while nothing comes from the others: some thirty requests a second at the most.
+const LONGEST_HELD_BACK_WAIT: Duration = Duration::from_millis(32);
 
 /// For how long a topic that was there may be unknown before it is an error: brokers forget it for a moment
 /// when they restart.

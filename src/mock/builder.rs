@@ -24,6 +24,7 @@ use super::versions::VersionTable;
 #[must_use]
 pub struct MockClusterBuilder {
     brokers: i32,
+    racks: Vec<String>,
     topics: Vec<(String, i32)>,
     versions: VersionTable,
     settings: Settings,
@@ -33,6 +34,7 @@ impl Default for MockClusterBuilder {
     fn default() -> Self {
         Self {
             brokers: 1,
+            racks: Vec::new(),
             topics: Vec::new(),
             versions: VersionTable::newest(),
             settings: Settings {
@@ -55,6 +57,14 @@ impl MockClusterBuilder {
     /// How many brokers there are; their ids begin at 1. Defaults to 1.
     pub fn brokers(mut self, brokers: i32) -> Self {
         self.brokers = brokers;
+        self
+    }
+
+    /// Puts the brokers in racks, the first in the first; when there are more brokers than racks it goes round.
+    /// Leaders then send consumers of another rack to a replica in theirs, and replicas serve them (KIP-392).
+    /// Defaults to none.
+    pub fn racks<'a>(mut self, racks: impl IntoIterator<Item = &'a str>) -> Self {
+        self.racks = racks.into_iter().map(str::to_owned).collect();
         self
     }
 
@@ -149,12 +159,13 @@ impl MockClusterBuilder {
         observed: Arc<Observed>,
         reserved: Vec<(u16, Option<socket2::Socket>)>,
     ) -> Result<Rc<Cluster>> {
+        let mut racks = self.racks.iter().cycle();
         let brokers = (1..).zip(reserved).map(|(id, (port, reservation))| {
             let broker = Broker {
                 id,
                 port,
                 advertised: None,
-                rack: None,
+                rack: racks.next().cloned(),
                 alive: true,
                 versions: self.versions.clone(),
                 gate: Rc::new(Gate::default()),

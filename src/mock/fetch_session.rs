@@ -146,6 +146,7 @@ impl FetchSessions {
             let news = has_records
                 || !data.error_code.is_ok()
                 || data.diverging_epoch != Default::default()
+                || data.preferred_read_replica != -1
                 || known.told != Some(now);
             // After an error the next answer is told whatever it says.
             known.told = data.error_code.is_ok().then_some(now);

@@ -2,8 +2,9 @@
 //!
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
 //! real logs, with Kafka's sequence checks, leader epochs, topic ids and groups, and they fail on demand. It is
-//! a test double: nothing is stored on disk, all replicas are one and the same log, and there are no
-//! transactions, ACLs or authentication.
+//! a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and the same
+//! log, and there are no transactions, no consumer group protocol of KIP-848, no ACLs and no authentication.
+//! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
 //! use kavka::mock::MockCluster;
@@ -24,6 +25,7 @@
 //! ```
 
 mod builder;
+mod control;
 mod fault_builder;
 mod faults;
 mod fetch_session;
@@ -288,228 +290,6 @@ impl MockCluster {
     /// Injects faults into requests of one API, or of all with `None`. See [`FaultBuilder`].
     pub fn on(&self, api: impl Into<Option<ApiKey>>) -> FaultBuilder<'_> {
         FaultBuilder::new(self, api.into())
-    }
-
-    /// Takes all faults away, and has brokers read again that were stopped.
-    pub fn clear_faults(&self) {
-        let _ = self.change(|cluster| {
-            let mut state = cluster.state();
-            state.faults.clear();
-            state.brokers.values().for_each(|broker| broker.gate.open());
-            Ok(())
-        });
-    }
-
-    /// Kills a broker: its listener and connections close, and its partitions move to other replicas, in new
-    /// leader epochs.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn kill(&self, broker: i32) -> Result<()> {
-        self.change(move |cluster| {
-            check_broker(cluster, broker)?;
-            cluster.state().give_up_groups(broker);
-            server::close(cluster, broker);
-            cluster.state().elect();
-            Ok(())
-        })
-    }
-
-    /// As [`kill`](Self::kill), but its partitions keep it as their leader, as in the time before the
-    /// controller notices.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn kill_without_failover(&self, broker: i32) -> Result<()> {
-        self.change(move |cluster| {
-            check_broker(cluster, broker)?;
-            cluster.state().give_up_groups(broker);
-            server::close(cluster, broker);
-            Ok(())
-        })
-    }
-
-    /// Starts a killed broker again, on its old port. Partitions without a leader get one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker, [`ErrorKind::Connection`] when its port is
-    /// taken.
-    pub fn restart(&self, broker: i32) -> Result<()> {
-        self.change(move |cluster| {
-            check_broker(cluster, broker)?;
-            if !cluster.state().is_alive(broker) {
-                server::listen(cluster, broker)?;
-            }
-            let mut state = cluster.state();
-            if let Some(broker) = state.brokers.get(&broker) {
-                broker.gate.open();
-            }
-            state.elect();
-            Ok(())
-        })
-    }
-
-    /// Closes all connections of a broker, which stays up.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn disconnect(&self, broker: i32) -> Result<()> {
-        self.change(move |cluster| {
-            check_broker(cluster, broker)?;
-            server::disconnect(cluster, broker);
-            Ok(())
-        })
-    }
-
-    /// Has a broker read no more bytes, while its connections stay open and what it has read is answered.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn stop_reading(&self, broker: i32) -> Result<()> {
-        self.with_broker(broker, |broker| broker.gate.close())
-    }
-
-    /// Has a broker read again.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn resume_reading(&self, broker: i32) -> Result<()> {
-        self.with_broker(broker, |broker| broker.gate.open())
-    }
-
-    /// Makes a broker the leader of a partition, in a new leader epoch, and a replica if it was none.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker or partition.
-    pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) -> Result<()> {
-        let known = self.look(move |state| state.brokers.contains_key(&broker));
-        if !known {
-            return Err(no_broker(broker));
-        }
-        self.with_partition(topic, partition, move |partition| {
-            if !partition.replicas.contains(&broker) {
-                partition.replicas.push(broker);
-            }
-            partition.lead(broker);
-        })
-    }
-
-    /// Sets the leader epoch of a partition. The leader stays.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
-    pub fn set_leader_epoch(&self, topic: &str, partition: i32, epoch: i32) -> Result<()> {
-        self.with_partition(topic, partition, move |partition| {
-            partition.leader_epoch = epoch;
-            partition.log.begin_epoch(epoch);
-        })
-    }
-
-    /// Cuts the end off a partition's log in a new leader epoch, as an unclean election does. A batch that
-    /// begins below `offset` and ends above goes as a whole.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
-    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.with_partition(topic, partition, move |partition| {
-            partition.log.truncate(offset);
-            let leader = partition.leader;
-            partition.lead(leader);
-        })
-    }
-
-    /// Deletes the records before an offset, as retention does.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
-    pub fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
-        self.with_partition(topic, partition, move |partition| {
-            let end = partition.log.end_offset();
-            // Between 0 and the end it cannot fail.
-            let _ = partition.log.delete_before(offset.clamp(0, end));
-        })
-    }
-
-    /// Has a partition forget its idempotent producers, as brokers do with idle ones.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such partition.
-    pub fn forget_producers(&self, topic: &str, partition: i32) -> Result<()> {
-        self.with_partition(topic, partition, |partition| partition.log.forget_producers())
-    }
-
-    /// Has a broker forget its fetch sessions, as one with a full cache does.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn forget_fetch_sessions(&self, broker: i32) -> Result<()> {
-        self.with_broker(broker, |broker| broker.sessions.clear())
-    }
-
-    /// How many fetch sessions a broker has.
-    pub fn fetch_sessions(&self, broker: i32) -> usize {
-        self.look(move |state| state.brokers.get(&broker).map_or(0, |broker| broker.sessions.len()))
-    }
-
-    /// Makes a broker the coordinator of a group.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn move_coordinator(&self, group: &str, broker: i32) -> Result<()> {
-        let group = group.to_owned();
-        self.change(move |cluster| {
-            check_broker(cluster, broker)?;
-            let mut state = cluster.state();
-            let state = &mut *state;
-            if let Some(group) = state.groups.get_mut(&group) {
-                group.moved();
-            }
-            state.coordinators.insert(group, broker);
-            Ok(())
-        })
-    }
-
-    /// Has a group rebalance, if it has members.
-    pub fn rebalance(&self, group: &str) {
-        let group = group.to_owned();
-        let _ = self.change(move |cluster| {
-            let now = cluster.net.now();
-            if let Some(group) = cluster.state().groups.get_mut(&group) {
-                group.force_rebalance(now);
-            }
-            cluster.group_timers.notify();
-            Ok(())
-        });
-    }
-
-    /// Throws a member out of its group, as if its session had timed out. Returns whether it was there.
-    pub fn evict_member(&self, group: &str, member_id: &str) -> bool {
-        let (group, member_id) = (group.to_owned(), member_id.to_owned());
-        let evicted = self.change(move |cluster| {
-            let now = cluster.net.now();
-            let evicted =
-                cluster.state().groups.get_mut(&group).is_some_and(|group| group.evict(&member_id, now));
-            cluster.group_timers.notify();
-            Ok(evicted)
-        });
-        evicted.unwrap_or(false)
-    }
-
-    /// Changes what a broker offers to connections from now on.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn set_versions(&self, broker: i32, versions: VersionTable) -> Result<()> {
-        self.with_broker(broker, move |broker| broker.versions = versions)
-    }
-
-    /// Changes the address under which metadata and coordinators name a broker, as with a proxy before it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when there is no such broker.
-    pub fn advertise(&self, broker: i32, host: &str, port: u16) -> Result<()> {
-        let host = host.to_owned();
-        self.with_broker(broker, move |broker| broker.advertised = Some((host, port)))
     }
 
     /// All requests that were read, oldest first. At most 100,000 are kept, and 64 MiB of their bytes.

@@ -149,7 +149,7 @@ impl Partition {
     /// Makes a broker the leader, in a new epoch.
     pub(crate) fn lead(&mut self, broker: i32) {
         self.leader = broker;
-        self.leader_epoch += 1;
+        self.leader_epoch = self.leader_epoch.saturating_add(1);
         self.log.begin_epoch(self.leader_epoch);
     }
 
@@ -209,6 +209,44 @@ impl State {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
         Ok(partition)
+    }
+
+    /// A partition that `broker` may be read from: its leader, or a replica of a broker with a rack (KIP-392).
+    pub(crate) fn readable(
+        &mut self,
+        broker: i32,
+        topic: &str,
+        partition: i32,
+        epoch: i32,
+    ) -> Result<&mut Partition, ErrorCode> {
+        let has_rack = self.brokers.get(&broker).is_some_and(|broker| broker.rack.is_some());
+        let follows = |partition: &Partition| partition.replicas.contains(&broker);
+        if has_rack && self.partition(topic, partition).is_some_and(follows) {
+            let partition =
+                self.partition_mut(topic, partition).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+            partition.check_epoch(epoch)?;
+            return Ok(partition);
+        }
+        self.led(broker, topic, partition, epoch)
+    }
+
+    /// The replica in a client's rack that its leader sends it to, if the leader is in another one (KIP-392).
+    pub(crate) fn preferred_replica(
+        &self,
+        broker: i32,
+        topic: &str,
+        partition: i32,
+        rack: &str,
+    ) -> Option<i32> {
+        let partition = self.partition(topic, partition).filter(|partition| partition.leader == broker)?;
+        let in_rack = |id: &i32| {
+            let broker = self.brokers.get(id).filter(|broker| broker.alive);
+            broker.is_some_and(|broker| broker.rack.as_deref() == Some(rack))
+        };
+        if rack.is_empty() || in_rack(&broker) {
+            return None;
+        }
+        partition.replicas.iter().copied().find(in_rack)
     }
 
     /// Creates a topic; -1 stands for the default in both numbers.

@@ -396,8 +396,9 @@ impl Accumulator {
 
     /// Records the outcome of a batch and wakes whoever waits for it.
     pub(super) fn complete(&self, number: u64, handle: &BatchHandle, outcome: Outcome) {
-        self.incomplete.lock().remove(&number);
         handle.complete(outcome);
+        // After the callbacks, so that a flush waits for them, too.
+        self.incomplete.lock().remove(&number);
     }
 
     /// A number for a part of a batch that is split.

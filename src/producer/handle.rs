@@ -251,6 +251,8 @@ pub(super) struct BatchHandle {
 #[derive(Default)]
 struct Waiting {
     threads: usize,
+    /// The callbacks have run, too.
+    settled: bool,
     callbacks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -269,7 +271,7 @@ impl BatchHandle {
 
     /// Completes the batch; the first outcome stands. Runs the callbacks on this thread.
     pub(super) fn complete(&self, outcome: Outcome) {
-        let callbacks = {
+        let mut callbacks = {
             let mut waiting = self.waiting.lock();
             if self.outcome.set(outcome).is_err() {
                 return;
@@ -279,7 +281,26 @@ impl BatchHandle {
             }
             std::mem::take(&mut waiting.callbacks)
         };
-        callbacks.into_iter().for_each(guarded);
+        callbacks.drain(..).for_each(guarded);
+        let mut waiting = self.waiting.lock();
+        waiting.settled = true;
+        if waiting.threads > 0 {
+            self.done.notify_all();
+        }
+    }
+
+    /// Waits until the outcome is known and the callbacks have run.
+    pub(super) fn wait_settled(&self, deadline: std::time::Instant) -> Result<&Outcome> {
+        let outcome = self.wait(deadline)?;
+        let mut waiting = self.waiting.lock();
+        waiting.threads += 1;
+        while !waiting.settled {
+            if self.done.wait_until(&mut waiting, deadline).timed_out() {
+                break;
+            }
+        }
+        waiting.threads -= 1;
+        if waiting.settled { Ok(outcome) } else { Err(self.still_open()) }
     }
 
     /// Waits for the outcome.
@@ -302,12 +323,14 @@ impl BatchHandle {
         }
         waiting.threads -= 1;
         drop(waiting);
-        self.outcome.get().ok_or_else(|| {
-            let tp = &self.topic_partition;
-            Error::new(ErrorKind::Timeout, "timed out: the record is not acknowledged yet")
-                .with_topic(tp.topic())
-                .with_partition(tp.partition())
-        })
+        self.outcome.get().ok_or_else(|| self.still_open())
+    }
+
+    fn still_open(&self) -> Error {
+        let tp = &self.topic_partition;
+        Error::new(ErrorKind::Timeout, "timed out: the record is not acknowledged yet")
+            .with_topic(tp.topic())
+            .with_partition(tp.partition())
     }
 
     fn on_done(&self, callback: Box<dyn FnOnce() + Send>) {

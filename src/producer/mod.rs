@@ -144,8 +144,8 @@ impl<K, V> KafkaProducer<K, V> {
         self.shared.send(topic, partition, &raw, self.partitioner.as_deref(), deadline)
     }
 
-    /// Sends what is queued without lingering and waits until everything sent before has an outcome, at most
-    /// `timeout`.
+    /// Sends what is queued without lingering and waits until everything sent before has an outcome and its
+    /// callbacks have run, at most `timeout`.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], telling how many batches are still on their way. Deliveries that fail are no
@@ -421,7 +421,7 @@ impl Shared {
         let _flushing = self.accumulator.flush();
         let mut left = self.accumulator.incomplete();
         while let Some(batch) = left.last() {
-            let Ok(outcome) = batch.wait(deadline) else {
+            let Ok(outcome) = batch.wait_settled(deadline) else {
                 let open = left.iter().filter(|batch| !batch.is_done()).count();
                 let text = format!("timed out: flush: {open} batches are still on their way");
                 return Err(Error::new(ErrorKind::Timeout, text));

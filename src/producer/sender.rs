@@ -313,11 +313,7 @@ impl Sender {
         let mut ids_known = true;
         for batch in batches {
             let tp = batch.handle.topic_partition();
-            let data = PartitionProduceData {
-                index: tp.partition(),
-                records: Some(batch.bytes.clone()),
-                ..Default::default()
-            };
+            let data = PartitionProduceData { index: tp.partition(), records: Some(batch.bytes.clone()) };
             match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
                 Some(topic) => topic.partition_data.push(data),
                 None => {

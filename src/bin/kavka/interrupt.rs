@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -23,7 +22,7 @@ impl Interrupt {
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
         }
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
-        thread::Builder::new().name("kavka-signals".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("kavka-signals".to_owned()).spawn(move || {
             if signals.forever().next().is_some() {
                 wake();
             }

@@ -3,6 +3,8 @@
 //! Every request gets its answer through a sender, at once or when the rebalance has got that far. Time comes in
 //! with each call; [`Group::expire`] does what is due and [`Group::next_deadline`] says when to call it.
 
+mod member;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -10,8 +12,10 @@ use bytes::Bytes;
 use futures_channel::oneshot::Sender;
 
 use crate::error_code::ErrorCode;
-use crate::protocol::messages::join_group::{JoinGroupRequestProtocol, JoinGroupResponseMember};
+use crate::protocol::messages::join_group::JoinGroupResponseMember;
 use crate::protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse};
+
+use member::{Member, rebalance_timeout, refuse_join, refuse_sync, timeout};
 
 /// A group's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,22 +62,6 @@ pub(crate) struct Group {
     join_not_before: Option<Instant>,
     /// When the members that have not synced are thrown out.
     sync_deadline: Option<Instant>,
-}
-
-/// A member.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) id: String,
-    pub(crate) instance_id: Option<String>,
-    pub(crate) client_id: String,
-    pub(crate) host: String,
-    pub(crate) protocols: Vec<JoinGroupRequestProtocol>,
-    pub(crate) assignment: Bytes,
-    session_timeout: Duration,
-    rebalance_timeout: Duration,
-    session_deadline: Instant,
-    joining: Option<(i16, Sender<JoinGroupResponse>)>,
-    syncing: Option<Sender<SyncGroupResponse>>,
 }
 
 /// A committed offset.
@@ -617,47 +605,6 @@ impl Group {
         self.go_on(now);
         true
     }
-}
-
-impl Member {
-    /// Whether it waits for an answer: then it need not show signs of life.
-    fn is_waiting(&self) -> bool {
-        self.joining.is_some() || self.syncing.is_some()
-    }
-
-    fn touch(&mut self, now: Instant) {
-        self.session_deadline = now + self.session_timeout;
-    }
-
-    fn update(&mut self, request: JoinGroupRequest) {
-        self.session_timeout = timeout(request.session_timeout_ms);
-        self.rebalance_timeout = rebalance_timeout(request.rebalance_timeout_ms, self.session_timeout);
-        self.protocols = request.protocols;
-    }
-
-    fn wait_to_join(&mut self, version: i16, reply: Sender<JoinGroupResponse>) {
-        if let Some((_, older)) = self.joining.replace((version, reply)) {
-            refuse_join(older, ErrorCode::REBALANCE_IN_PROGRESS, &self.id);
-        }
-    }
-}
-
-fn timeout(ms: i32) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
-}
-
-/// JoinGroup below version 1 has no rebalance timeout.
-fn rebalance_timeout(ms: i32, session_timeout: Duration) -> Duration {
-    if ms < 0 { session_timeout } else { timeout(ms) }
-}
-
-fn refuse_join(reply: Sender<JoinGroupResponse>, error_code: ErrorCode, member_id: &str) {
-    let member_id = member_id.to_owned();
-    let _ = reply.send(JoinGroupResponse { error_code, member_id, ..Default::default() });
-}
-
-fn refuse_sync(reply: Sender<SyncGroupResponse>, error_code: ErrorCode) {
-    let _ = reply.send(SyncGroupResponse { error_code, ..Default::default() });
 }
 
 #[cfg(test)]

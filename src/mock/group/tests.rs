@@ -1,6 +1,7 @@
 use futures_channel::oneshot::{self, Receiver};
 
 use super::*;
+use crate::protocol::messages::join_group::JoinGroupRequestProtocol;
 
 /// A group and a clock that is moved by hand.
 struct Bench {

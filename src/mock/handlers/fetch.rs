@@ -19,6 +19,8 @@ use crate::protocol::messages::{FetchRequest, FetchResponse};
 const CURRENT_FORMAT: i16 = 4;
 /// The first version with sessions.
 const SESSIONS: i16 = 7;
+/// The first version that may be sent to another replica (KIP-392).
+const REPLICAS: i16 = 11;
 /// The first version that tells of diverging epochs and of the leader.
 const HINTS: i16 = 12;
 /// The first version that names topics by id.
@@ -112,12 +114,13 @@ fn look(request: &FetchRequest, cx: &Cx, opened: &Opened) -> Look {
             records: Some(Bytes::new()),
             ..Default::default()
         };
-        match read(&mut state, cx, wanted, left, look.bytes == 0, &mut data) {
+        match read(&mut state, cx, request, wanted, left, look.bytes == 0, &mut data) {
             Ok(chunks) => {
                 let size: usize = chunks.iter().map(Bytes::len).sum();
                 left = left.saturating_sub(size);
                 look.bytes += size;
-                look.urgent |= data.diverging_epoch != EpochEndOffset::default();
+                look.urgent |=
+                    data.diverging_epoch != EpochEndOffset::default() || data.preferred_read_replica != -1;
                 data.records = Some(match chunks.as_slice() {
                     _ if cx.version < CURRENT_FORMAT => to_legacy(&chunks),
                     [one] => one.clone(),
@@ -137,6 +140,7 @@ fn look(request: &FetchRequest, cx: &Cx, opened: &Opened) -> Look {
 fn read(
     state: &mut State,
     cx: &Cx,
+    request: &FetchRequest,
     wanted: &Wanted,
     left: usize,
     first: bool,
@@ -154,7 +158,17 @@ fn read(
                 LeaderIdAndEpoch { leader_id: partition.leader, leader_epoch: partition.leader_epoch };
         }
     }
-    let partition = state.led(cx.broker, &name, fetch.partition, fetch.current_leader_epoch)?;
+    let elsewhere = if cx.version >= REPLICAS {
+        state.preferred_replica(cx.broker, &name, fetch.partition, &request.rack_id)
+    } else {
+        None
+    };
+    let epoch = fetch.current_leader_epoch;
+    let partition = if cx.version >= REPLICAS {
+        state.readable(cx.broker, &name, fetch.partition, epoch)?
+    } else {
+        state.led(cx.broker, &name, fetch.partition, epoch)?
+    };
     let log = &partition.log;
     data.high_watermark = log.end_offset();
     data.last_stable_offset = log.end_offset();
@@ -171,6 +185,10 @@ fn read(
         data.last_stable_offset = -1;
         data.log_start_offset = -1;
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+    }
+    if let Some(replica) = elsewhere {
+        data.preferred_read_replica = replica;
+        return Ok(Vec::new());
     }
     let of_partition = usize::try_from(fetch.partition_max_bytes).unwrap_or(0);
     // The first batch of an answer is given whatever its size, so that a consumer gets on (KIP-74).
