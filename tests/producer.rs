@@ -535,3 +535,19 @@ fn the_first_batches_of_a_partition_keep_their_order() {
     assert_eq!(fault.hits(), 1);
     assert_eq!(values(&cluster, 0), expected);
 }
+
+#[test]
+fn partitions_that_a_topic_gets_later_are_used() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).metadata_max_age(Duration::from_millis(100)).build().unwrap();
+    producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
+    let admin = kavka::KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap_servers()).build().unwrap();
+    for (_, result) in admin.create_partitions([kavka::admin::NewPartitions::new("orders", 3)]).unwrap() {
+        result.unwrap();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while (0..3).any(|partition| cluster.end_offset("orders", partition) == 0) {
+        assert!(Instant::now() < deadline, "a new partition was never used");
+        producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
+    }
+}
