@@ -86,7 +86,7 @@ async fn try_ask(
     let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for (tp, spec) in asked {
         if version < spec.min_version() {
-            let text = format_args!("looking up {spec:?} needs ListOffsets {}", spec.min_version());
+            let text = format!("looking up {spec:?} needs ListOffsets {}", spec.min_version());
             return Err(Error::from_code(ErrorCode::UNSUPPORTED_VERSION, text).with_node(leader));
         }
         let epoch = cluster.leader(tp.topic(), tp.partition()).and_then(|(_, epoch)| epoch);
