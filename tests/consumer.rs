@@ -1,5 +1,5 @@
 //! The consumer against the mock cluster: positions, fetching, iteration, wake-ups.
-
+#![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
 use std::collections::HashMap;
@@ -555,4 +555,55 @@ fn manual_commits_without_group_membership() {
     let mut next = options(&cluster).group_id("g").build().unwrap();
     next.assign([tp(0)]).unwrap();
     assert_eq!(next.position(&tp(0)).unwrap(), 4);
+}
+
+#[test]
+fn a_corrupt_batch_is_told_with_the_way_past_it() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..3, true);
+    let mut bad = cluster.batches("t", 0)[0].to_vec();
+    *bad.last_mut().unwrap() ^= 1;
+    cluster.append_batch("t", 0, bad.into()).unwrap();
+    fill(&cluster, 0, 4..6, true);
+    let mut consumer = assigned(&cluster, 1);
+    assert_eq!(take(&mut consumer, 3), [0, 1, 2], "what is good comes first");
+    for _ in 0..2 {
+        let deadline = Instant::now() + LONG;
+        let error = loop {
+            match consumer.poll(SHORT) {
+                Ok(records) => assert!(records.is_empty() && Instant::now() < deadline),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::CorruptBatch, Some(4)));
+        assert_eq!(consumer.position(&tp(0)).unwrap(), 3, "the position stays");
+    }
+    consumer.seek(&tp(0), 4).unwrap();
+    assert_eq!(take(&mut consumer, 2), [4, 5]);
+}
+
+#[test]
+fn a_truncated_log_is_gone_back_to_or_told() {
+    for policy in [AutoOffsetReset::Earliest, AutoOffsetReset::None] {
+        let cluster = cluster(1);
+        fill(&cluster, 0, 0..10, true);
+        let mut consumer = options(&cluster).auto_offset_reset(policy).build().unwrap();
+        consumer.assign([tp(0)]).unwrap();
+        consumer.seek(&tp(0), 0).unwrap();
+        assert_eq!(take(&mut consumer, 10).len(), 10);
+        cluster.truncate("t", 0, 6).unwrap();
+        fill(&cluster, 0, 60..70, true);
+        if policy == AutoOffsetReset::None {
+            let deadline = Instant::now() + LONG;
+            let error = loop {
+                match consumer.poll(SHORT) {
+                    Ok(records) => assert!(records.is_empty() && Instant::now() < deadline),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!((error.kind(), error.offset()), (ErrorKind::LogTruncation, Some(6)));
+            consumer.seek(&tp(0), 6).unwrap();
+        }
+        assert_eq!(take(&mut consumer, 10), (60..70).collect::<Vec<_>>());
+    }
 }

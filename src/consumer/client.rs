@@ -3,20 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::builder::ConsumerBuilder;
 use super::core::Core;
 use super::listener::ConsumerRebalanceListener;
 use super::offsets::list_offsets;
-use super::record::{ConsumerRecord, ConsumerRecords};
 use super::subscription::Selection;
 use super::waker::ConsumerWaker;
 use crate::cluster::GRACE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::net::clock::FAR;
-use crate::record::RecordError;
-use crate::serializer::{DefaultSerializer, Deserializer};
+use crate::serializer::DefaultSerializer;
 use crate::types::{
     ConsumerGroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, OffsetSpec, TopicPartition,
     check_topic_name,
@@ -62,151 +59,8 @@ impl KafkaConsumer {
     }
 }
 
-impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
-    /// Waits at most `timeout` for records, and returns up to `max_poll_records` of them.
-    ///
-    /// Joins the group, runs listeners and commits, as it is time for it. An empty result means that the time
-    /// was over, be it because there is nothing new or because no broker can be reached. A record is counted as
-    /// worked on with the next call, or with `close()`.
-    ///
-    /// # Errors
-    /// Each is returned once, and the consumer stays usable: [`ErrorKind::Woken`],
-    /// [`ErrorKind::MaxPollExceeded`], [`ErrorKind::NoOffsetForPartition`], [`ErrorKind::OffsetOutOfRange`],
-    /// [`ErrorKind::CorruptBatch`] (with the offset to seek to), [`ErrorKind::Deserialization`] (a further call
-    /// goes on behind that record), [`ErrorKind::Authorization`], what a listener returned, and others.
-    pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K::Output, V::Output>> {
-        self.check_selection()?;
-        self.core.enter();
-        self.core.subscription.settle();
-        self.core.iterated = false;
-        let deadline = self.core.clock.deadline(timeout);
-        let outcome = self.poll_until(deadline);
-        self.core.leave();
-        outcome
-    }
-
-    fn poll_until(&mut self, deadline: Instant) -> Result<ConsumerRecords<K::Output, V::Output>> {
-        let mut records = ConsumerRecords::new();
-        let most = self.core.config.max_poll_records;
-        while self.core.fill(deadline)? {
-            self.collect(&mut records, most);
-            if !records.is_empty() {
-                break;
-            }
-        }
-        Ok(records)
-    }
-
-    /// Takes records from what is there, without waiting.
-    fn collect(&mut self, records: &mut ConsumerRecords<K::Output, V::Output>, most: usize) {
-        while let Some((reader, _)) = self.core.reading() {
-            if records.is_closed_for(&reader.tp) {
-                return;
-            }
-            let tp = reader.tp.clone();
-            let mut failure = None;
-            while records.len() < most {
-                match self.read() {
-                    Some(Ok(record)) => records.push(record),
-                    Some(Err(error)) => {
-                        failure = Some(error);
-                        break;
-                    }
-                    None => break,
-                }
-            }
-            if let Ok(partition) = self.core.subscription.get(&tp) {
-                let next = partition.next();
-                records.end_part(&tp, next.offset, next.leader_epoch);
-            }
-            if let Some(error) = failure {
-                // What was read before it comes first.
-                return self.core.put_off(error);
-            }
-            if records.len() >= most || !self.core.next_chunk() {
-                return;
-            }
-        }
-    }
-
-    /// Iterates over records, one by one and without building batches of them.
-    ///
-    /// Blocks while there are none, and ends when there was none for `consumer_timeout`, when a
-    /// [`ConsumerWaker`] says so, and when the consumer is closed; it can be taken up again. Errors are those of
-    /// [`poll`](Self::poll). A record is counted as worked on when the next one is asked for: after a `break` or
-    /// an early return its offset is not committed automatically.
-    pub fn iter(&mut self) -> Iter<'_, K, V> {
-        Iter { consumer: self }
-    }
-
-    #[inline]
-    fn next_record(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
-        if !self.core.shared.needs_attention() && self.core.iterated {
-            if let Some((_, partition)) = self.core.reading() {
-                partition.settle();
-                if let Some(record) = self.read() {
-                    self.core.leave();
-                    return Some(record);
-                }
-            }
-        }
-        self.wait_for_record()
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wait_for_record(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
-        if self.core.closed {
-            return None;
-        }
-        if let Err(error) = self.check_selection() {
-            return Some(Err(error));
-        }
-        self.core.enter();
-        self.core.subscription.settle();
-        self.core.iterated = true;
-        let timeout = self.core.config.consumer_timeout.unwrap_or(FAR);
-        let deadline = self.core.clock.deadline(timeout);
-        let record = loop {
-            match self.core.fill(deadline) {
-                Ok(true) => {
-                    if let Some(record) = self.read() {
-                        break Some(record);
-                    }
-                }
-                Ok(false) => break None,
-                Err(error) if error.kind() == ErrorKind::Woken => break None,
-                Err(error) => break Some(Err(error)),
-            }
-        };
-        self.core.leave();
-        record
-    }
-
-    /// The next record of the current chunk; at its end the chunk is given up.
-    #[inline]
-    fn read(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
-        let (reader, partition) = self.core.reading()?;
-        match reader.next(partition) {
-            Some(Ok(raw)) => Some(reader.build(&raw, &self.key_deserializer, &self.value_deserializer)),
-            Some(Err(error)) => self.unreadable(error).map(Err),
-            None => {
-                self.core.finish_chunk();
-                None
-            }
-        }
-    }
-
-    #[cold]
-    fn unreadable(&mut self, error: RecordError) -> Option<Error> {
-        let (reader, _) = self.core.reading()?;
-        let (slot, tp) = (reader.slot, reader.tp.clone());
-        self.core.unreadable(slot, &tp, error)
-    }
-}
-
 impl<K, V> KafkaConsumer<K, V> {
-    fn check_selection(&self) -> Result<()> {
+    pub(super) fn check_selection(&self) -> Result<()> {
         self.core.check_open()?;
         if self.core.subscription.selection == Selection::Nothing {
             let text = "nothing to read: subscribe() to topics or assign() partitions first";
@@ -303,7 +157,7 @@ impl<K, V> KafkaConsumer<K, V> {
     }
 
     /// Commits these offsets, and waits for it. Each is that of the next record to read; see
-    /// [`ConsumerRecord::next_offset`] and [`ConsumerRecords::next_offsets`].
+    /// [`ConsumerRecord::next_offset`](super::ConsumerRecord::next_offset) and [`ConsumerRecords::next_offsets`](super::ConsumerRecords::next_offsets).
     ///
     /// # Errors
     /// As [`commit`](Self::commit), and [`ErrorKind::InvalidArgument`] for a negative offset.
@@ -685,30 +539,6 @@ impl CloseOptions {
     pub fn give_up_seat(mut self, give_up_seat: bool) -> Self {
         self.give_up_seat = give_up_seat;
         self
-    }
-}
-
-/// Records one by one; see [`KafkaConsumer::iter`].
-#[derive(Debug)]
-pub struct Iter<'a, K = DefaultSerializer, V = DefaultSerializer> {
-    consumer: &'a mut KafkaConsumer<K, V>,
-}
-
-impl<K: Deserializer, V: Deserializer> Iterator for Iter<'_, K, V> {
-    type Item = Result<ConsumerRecord<K::Output, V::Output>>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.consumer.next_record()
-    }
-}
-
-impl<'a, K: Deserializer, V: Deserializer> IntoIterator for &'a mut KafkaConsumer<K, V> {
-    type Item = Result<ConsumerRecord<K::Output, V::Output>>;
-    type IntoIter = Iter<'a, K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }
 

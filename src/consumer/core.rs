@@ -1,6 +1,6 @@
 //! The consumer's half on the program's thread, without the types of keys and values.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::commits::Commits;
 use super::event::{Event, FetchFailure, Joined, Shared, Slot};
-use super::group::commit::{Committer, Offsets};
-use super::io::{ConsumerIo, no_group};
+use super::io::ConsumerIo;
 use super::listener::{ConsumerRebalanceListener, RebalanceContext};
 use super::reader::Reader;
 use super::subscription::{Phase, Selection, SubscriptionState};
@@ -20,10 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::{IoThread, panic_text};
 use crate::net::clock::Clock;
 use crate::record::{DecompressLimits, RecordError};
-use crate::types::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
-
-/// What a program wants to know of an asynchronous commit.
-pub(super) type CommitCallback = Box<dyn FnOnce(&Offsets, Result<()>) + Send>;
+use crate::types::{ConsumerGroupMetadata, TopicPartition};
 
 pub(super) struct Core {
     pub(super) config: ConsumerConfig,
@@ -37,11 +34,11 @@ pub(super) struct Core {
     ready: VecDeque<Reader>,
     current: Option<Reader>,
     /// For the next poll to return, one each.
-    errors: VecDeque<Error>,
-    group: GroupState,
+    pub(super) errors: VecDeque<Error>,
+    pub(super) group: GroupState,
     /// Counts the joins; only the newest one's outcome is of interest.
     joins: u64,
-    commits: Commits,
+    pub(super) commits: Commits,
     activity: u64,
     pub(super) closed: bool,
     /// Records came one by one, so the last one may still be worked on.
@@ -50,27 +47,17 @@ pub(super) struct Core {
 
 /// The member as the program's thread sees it.
 #[derive(Default)]
-struct GroupState {
+pub(super) struct GroupState {
     /// Who it is in the group; `None` outside.
-    identity: Option<Joined>,
+    pub(super) identity: Option<Joined>,
     /// A join is under way on the IO thread.
-    joining: bool,
+    pub(super) joining: bool,
     /// A rebalance has ended, and the program has not been told yet.
     joined: Option<Joined>,
     needs_join: bool,
     /// The partitions are gone already.
-    lost: bool,
+    pub(super) lost: bool,
     topics_changed: bool,
-}
-
-#[derive(Default)]
-struct Commits {
-    next_id: u64,
-    under_way: HashMap<u64, (Offsets, Option<CommitCallback>)>,
-    done: VecDeque<(u64, Result<()>)>,
-    /// When the next automatic one is due.
-    due: Option<Instant>,
-    automatic: Option<u64>,
 }
 
 impl Core {
@@ -172,7 +159,7 @@ impl Core {
         Ok(true)
     }
 
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         while let Ok(event) = self.inbox.try_recv() {
             self.handle(event);
         }
@@ -532,25 +519,6 @@ impl Core {
         (told, left)
     }
 
-    /// Waits for the commits that are under way, and runs their callbacks.
-    pub(super) fn finish_commits(&mut self, deadline: Instant) {
-        if !self.commits.under_way.is_empty() {
-            let settled = self.io.run(deadline + GRACE, "commits", move |io| async move {
-                io.cluster
-                    .within(deadline, "commits", async {
-                        io.group()?.commits_settled().await;
-                        Ok(())
-                    })
-                    .await
-            });
-            if let Err(error) = settled {
-                log::warn!("commits that are under way: {error}");
-            }
-        }
-        self.drain();
-        self.run_commit_callbacks();
-    }
-
     /// Leaves the group and does nothing else, for a consumer that is dropped.
     pub(super) fn abandon_group(&mut self, deadline: Instant) {
         if self.group.identity.is_some() || self.group.joining || self.group.joined.is_some() {
@@ -571,140 +539,6 @@ impl Core {
             metadata.member_id.clone_from(&identity.member_id);
         }
         metadata
-    }
-
-    // Commits.
-
-    fn committer(&self) -> Result<Committer> {
-        if self.config.group_id.is_none() {
-            return Err(no_group());
-        }
-        match (&self.group.identity, &self.subscription.selection) {
-            (Some(identity), _) if !self.group.lost => {
-                let (generation, member_id) = (identity.generation, identity.member_id.clone());
-                Ok(Committer { generation, member_id })
-            }
-            // A commit without a member id would be taken if the group is empty, whoever has read since.
-            (_, Selection::Topics(_)) => {
-                let text = "the offsets were not committed: the consumer is not in its group at the moment";
-                Err(Error::new(ErrorKind::CommitFailed, text).with_retriable(self.group.joining))
-            }
-            _ => Ok(Committer { generation: -1, member_id: String::new() }),
-        }
-    }
-
-    /// Commits and waits for it.
-    pub(super) fn commit(&mut self, offsets: Offsets, timeout: Duration) -> Result<()> {
-        self.check_open()?;
-        let committer = self.committer()?;
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        check_offsets(&offsets)?;
-        let deadline = self.clock.deadline(timeout);
-        let sent = offsets.clone();
-        self.io.run(deadline + GRACE, "commit", move |io| {
-            let commit = io.group().map(|group| group.commit(sent, committer, true));
-            async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
-        })?;
-        self.subscription.commit_done(&offsets);
-        Ok(())
-    }
-
-    /// Commits without waiting.
-    pub(super) fn commit_async(
-        &mut self,
-        offsets: Offsets,
-        callback: Option<CommitCallback>,
-    ) -> Result<Option<u64>> {
-        self.check_open()?;
-        let committer = self.committer()?;
-        check_offsets(&offsets)?;
-        let id = self.commits.next_id;
-        self.commits.next_id += 1;
-        if offsets.is_empty() {
-            self.commits.under_way.insert(id, (offsets, callback));
-            self.commits.done.push_back((id, Ok(())));
-            return Ok(None);
-        }
-        let sent = offsets.clone();
-        self.commits.under_way.insert(id, (offsets, callback));
-        self.io.post(move |io| io.commit_async(id, sent, committer));
-        Ok(Some(id))
-    }
-
-    fn run_commit_callbacks(&mut self) {
-        while let Some((id, outcome)) = self.commits.done.pop_front() {
-            if self.commits.automatic == Some(id) {
-                self.commits.automatic = None;
-            }
-            let Some((offsets, callback)) = self.commits.under_way.remove(&id) else { continue };
-            if outcome.is_ok() {
-                self.subscription.commit_done(&offsets);
-            }
-            match (callback, outcome) {
-                (Some(callback), outcome) => {
-                    let call = AssertUnwindSafe(|| callback(&offsets, outcome));
-                    if let Err(panic) = catch_unwind(call) {
-                        let text = format!("the commit's callback panicked: {}", panic_text(&*panic));
-                        self.errors.push_back(Error::new(ErrorKind::Panic, text));
-                    }
-                }
-                (None, Err(error)) => log::warn!("automatic commit: {error}"),
-                (None, Ok(())) => {}
-            }
-        }
-    }
-
-    /// Starts an automatic commit when it is time for one.
-    fn auto_commit(&mut self) {
-        let Some(due) = self.commits.due.filter(|_| self.config.enable_auto_commit) else {
-            self.commits.due = None;
-            return;
-        };
-        let now = self.clock.now();
-        if now < due || self.commits.automatic.is_some() {
-            return;
-        }
-        self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval.max(MIN_PAUSE)));
-        self.start_auto_commit();
-    }
-
-    fn start_auto_commit(&mut self) {
-        if !self.config.enable_auto_commit {
-            return;
-        }
-        let offsets = self.subscription.committable();
-        if !offsets.is_empty() {
-            match self.commit_async(offsets, None) {
-                Ok(id) => self.commits.automatic = id,
-                Err(error) => log::debug!("automatic commit: {error}"),
-            }
-        }
-    }
-
-    /// The last automatic commit of what is read now.
-    pub(super) fn commit_before_leaving(&mut self, timeout: Duration) -> Result<()> {
-        let offsets = self.subscription.committable();
-        if !self.config.enable_auto_commit || offsets.is_empty() {
-            return Ok(());
-        }
-        self.commit(offsets, timeout)
-    }
-
-    pub(super) fn committed(
-        &mut self,
-        partition: &TopicPartition,
-        timeout: Duration,
-    ) -> Result<Option<OffsetAndMetadata>> {
-        self.check_open()?;
-        let deadline = self.clock.deadline(timeout);
-        let tp = partition.clone();
-        self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
-            let ask = async { io.group()?.committed(&[tp]).await };
-            let found = io.cluster.within(deadline, "committed offsets", ask).await?;
-            Ok(found.into_iter().next().flatten())
-        })
     }
 
     pub(super) fn position(&mut self, partition: &TopicPartition, timeout: Duration) -> Result<i64> {
@@ -755,20 +589,5 @@ fn is_about(error: &Error, tp: &TopicPartition) -> bool {
     error.topic() == Some(tp.topic()) && error.partition().is_none_or(|partition| partition == tp.partition())
 }
 
-fn check_offsets(offsets: &Offsets) -> Result<()> {
-    match offsets.iter().find(|(_, offset)| offset.offset < 0) {
-        None => Ok(()),
-        Some((tp, offset)) => {
-            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
-            Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_topic(tp.topic())
-                .with_partition(tp.partition()))
-        }
-    }
-}
-
 /// How long a rebalance waits for the automatic commit before it.
 const REBALANCE_COMMIT: Duration = Duration::from_secs(5);
-
-/// Even with an interval of zero, commits do not follow each other faster.
-const MIN_PAUSE: Duration = Duration::from_millis(10);

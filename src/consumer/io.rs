@@ -70,12 +70,12 @@ impl ConsumerIo {
     /// Asks for positions; the answers come as events.
     pub(super) fn resolve(&self, unresolved: Vec<Unresolved>) {
         let mut committed = Vec::new();
-        let mut resets: BTreeMap<i64, (OffsetSpec, Vec<Unresolved>)> = BTreeMap::new();
+        let mut resets: BTreeMap<(i64, Arc<str>), (OffsetSpec, Vec<Unresolved>)> = BTreeMap::new();
         for ask in unresolved {
             match ask.spec {
                 None => committed.push(ask),
                 Some(spec) => {
-                    let key = spec.code().unwrap_or_default();
+                    let key = (spec.code().unwrap_or_default(), ask.tp.shared_topic());
                     resets.entry(key).or_insert_with(|| (spec, Vec::new())).1.push(ask);
                 }
             }
@@ -90,23 +90,27 @@ impl ConsumerIo {
                 events.send(Event::Committed(slots, answer));
             });
         }
+        // Topic by topic: one that cannot be read must not hold up the others.
         for (spec, asks) in resets.into_values() {
-            // One by one: a topic that cannot be read must not hold up the others.
-            for ask in asks {
-                let (cluster, config, events) =
-                    (self.cluster.clone(), Rc::clone(&self.config), self.events.clone());
-                net.spawn(async move {
-                    let found = list_offsets(&cluster, &config, vec![(ask.tp.clone(), spec)]).await;
-                    let answer = found.and_then(|mut found| {
-                        let place = found.remove(&ask.tp).flatten().ok_or_else(|| {
-                            let text = format!("the broker named no offset for {spec:?}");
-                            Error::new(ErrorKind::Protocol, text).with_topic(ask.tp.topic())
-                        })?;
-                        Ok((place.offset, place.leader_epoch))
-                    });
+            let (cluster, config, events) =
+                (self.cluster.clone(), Rc::clone(&self.config), self.events.clone());
+            net.spawn(async move {
+                let wanted = asks.iter().map(|ask| (ask.tp.clone(), spec)).collect();
+                let mut found = list_offsets(&cluster, &config, wanted).await;
+                for ask in asks {
+                    let answer = match &mut found {
+                        Err(error) => Err(error.clone()),
+                        Ok(found) => match found.remove(&ask.tp).flatten() {
+                            Some(place) => Ok((place.offset, place.leader_epoch)),
+                            None => {
+                                let text = format!("the broker named no offset for {spec:?}");
+                                Err(Error::new(ErrorKind::Protocol, text).with_topic(ask.tp.topic()))
+                            }
+                        },
+                    };
                     events.send(Event::Reset(ask.slot, spec, answer));
-                });
-            }
+                }
+            });
         }
     }
 

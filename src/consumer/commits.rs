@@ -1,0 +1,195 @@
+//! The commits of the program's side: explicit, asynchronous, automatic.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::core::Core;
+use super::group::commit::{Committer, Offsets};
+use super::io::no_group;
+use super::subscription::Selection;
+use crate::cluster::GRACE;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::panic_text;
+use crate::types::{OffsetAndMetadata, TopicPartition};
+
+/// What a program wants to know of an asynchronous commit.
+pub(super) type CommitCallback = Box<dyn FnOnce(&Offsets, Result<()>) + Send>;
+
+#[derive(Default)]
+pub(super) struct Commits {
+    pub(super) next_id: u64,
+    pub(super) under_way: HashMap<u64, (Offsets, Option<CommitCallback>)>,
+    pub(super) done: VecDeque<(u64, Result<()>)>,
+    /// When the next automatic one is due.
+    pub(super) due: Option<Instant>,
+    pub(super) automatic: Option<u64>,
+}
+
+impl Core {
+    pub(super) fn committer(&self) -> Result<Committer> {
+        if self.config.group_id.is_none() {
+            return Err(no_group());
+        }
+        match (&self.group.identity, &self.subscription.selection) {
+            (Some(identity), _) if !self.group.lost => {
+                let (generation, member_id) = (identity.generation, identity.member_id.clone());
+                Ok(Committer { generation, member_id })
+            }
+            // A commit without a member id would be taken if the group is empty, whoever has read since.
+            (_, Selection::Topics(_)) => {
+                let text = "the offsets were not committed: the consumer is not in its group at the moment";
+                Err(Error::new(ErrorKind::CommitFailed, text).with_retriable(self.group.joining))
+            }
+            _ => Ok(Committer { generation: -1, member_id: String::new() }),
+        }
+    }
+
+    /// Commits and waits for it.
+    pub(super) fn commit(&mut self, offsets: Offsets, timeout: Duration) -> Result<()> {
+        self.check_open()?;
+        let committer = self.committer()?;
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        check_offsets(&offsets)?;
+        let deadline = self.clock.deadline(timeout);
+        let sent = offsets.clone();
+        self.io.run(deadline + GRACE, "commit", move |io| {
+            let commit = io.group().map(|group| group.commit(sent, committer, true));
+            async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
+        })?;
+        self.subscription.commit_done(&offsets);
+        Ok(())
+    }
+
+    /// Commits without waiting.
+    pub(super) fn commit_async(
+        &mut self,
+        offsets: Offsets,
+        callback: Option<CommitCallback>,
+    ) -> Result<Option<u64>> {
+        self.check_open()?;
+        let committer = self.committer()?;
+        check_offsets(&offsets)?;
+        let id = self.commits.next_id;
+        self.commits.next_id += 1;
+        if offsets.is_empty() {
+            self.commits.under_way.insert(id, (offsets, callback));
+            self.commits.done.push_back((id, Ok(())));
+            return Ok(None);
+        }
+        let sent = offsets.clone();
+        self.commits.under_way.insert(id, (offsets, callback));
+        self.io.post(move |io| io.commit_async(id, sent, committer));
+        Ok(Some(id))
+    }
+
+    pub(super) fn run_commit_callbacks(&mut self) {
+        while let Some((id, outcome)) = self.commits.done.pop_front() {
+            if self.commits.automatic == Some(id) {
+                self.commits.automatic = None;
+            }
+            let Some((offsets, callback)) = self.commits.under_way.remove(&id) else { continue };
+            if outcome.is_ok() {
+                self.subscription.commit_done(&offsets);
+            }
+            match (callback, outcome) {
+                (Some(callback), outcome) => {
+                    let call = AssertUnwindSafe(|| callback(&offsets, outcome));
+                    if let Err(panic) = catch_unwind(call) {
+                        let text = format!("the commit's callback panicked: {}", panic_text(&*panic));
+                        self.errors.push_back(Error::new(ErrorKind::Panic, text));
+                    }
+                }
+                (None, Err(error)) => log::warn!("automatic commit: {error}"),
+                (None, Ok(())) => {}
+            }
+        }
+    }
+
+    /// Starts an automatic commit when it is time for one.
+    pub(super) fn auto_commit(&mut self) {
+        let Some(due) = self.commits.due.filter(|_| self.config.enable_auto_commit) else {
+            self.commits.due = None;
+            return;
+        };
+        let now = self.clock.now();
+        if now < due || self.commits.automatic.is_some() {
+            return;
+        }
+        self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval.max(MIN_PAUSE)));
+        self.start_auto_commit();
+    }
+
+    pub(super) fn start_auto_commit(&mut self) {
+        if !self.config.enable_auto_commit {
+            return;
+        }
+        let offsets = self.subscription.committable();
+        if !offsets.is_empty() {
+            match self.commit_async(offsets, None) {
+                Ok(id) => self.commits.automatic = id,
+                Err(error) => log::debug!("automatic commit: {error}"),
+            }
+        }
+    }
+
+    /// The last automatic commit of what is read now.
+    pub(super) fn commit_before_leaving(&mut self, timeout: Duration) -> Result<()> {
+        let offsets = self.subscription.committable();
+        if !self.config.enable_auto_commit || offsets.is_empty() {
+            return Ok(());
+        }
+        self.commit(offsets, timeout)
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        partition: &TopicPartition,
+        timeout: Duration,
+    ) -> Result<Option<OffsetAndMetadata>> {
+        self.check_open()?;
+        let deadline = self.clock.deadline(timeout);
+        let tp = partition.clone();
+        self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
+            let ask = async { io.group()?.committed(&[tp]).await };
+            let found = io.cluster.within(deadline, "committed offsets", ask).await?;
+            Ok(found.into_iter().next().flatten())
+        })
+    }
+
+    /// Waits for the commits that are under way, and runs their callbacks.
+    pub(super) fn finish_commits(&mut self, deadline: Instant) {
+        if !self.commits.under_way.is_empty() {
+            let settled = self.io.run(deadline + GRACE, "commits", move |io| async move {
+                io.cluster
+                    .within(deadline, "commits", async {
+                        io.group()?.commits_settled().await;
+                        Ok(())
+                    })
+                    .await
+            });
+            if let Err(error) = settled {
+                log::warn!("commits that are under way: {error}");
+            }
+        }
+        self.drain();
+        self.run_commit_callbacks();
+    }
+}
+
+fn check_offsets(offsets: &Offsets) -> Result<()> {
+    match offsets.iter().find(|(_, offset)| offset.offset < 0) {
+        None => Ok(()),
+        Some((tp, offset)) => {
+            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
+            Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_topic(tp.topic())
+                .with_partition(tp.partition()))
+        }
+    }
+}
+
+/// Even with an interval of zero, commits do not follow each other faster.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
