@@ -514,3 +514,16 @@ fn shared_by_threads_without_a_lock() {
     assert_eq!(offsets.len(), 1_600);
     assert_eq!(cluster.end_offset("orders", 0) + cluster.end_offset("orders", 1), 1_600);
 }
+
+#[test]
+fn the_first_batches_of_a_partition_keep_their_order() {
+    let cluster = cluster(1);
+    // A leader that does not lead yet, as when the topic is being created. Kafka takes any sequence from a
+    // producer that it does not know.
+    let fault = cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let producer = builder(&cluster).batch_size(100_usize).build().unwrap();
+    let expected: Vec<String> = (0..100).map(|index| index.to_string()).collect();
+    assert_all_written(&send_batches(&producer, expected.clone()));
+    assert_eq!(fault.hits(), 1);
+    assert_eq!(values(&cluster, 0), expected);
+}

@@ -3,9 +3,9 @@
 //! It looks at the active queues whenever it is woken (a batch is ready, an answer came, the cluster's view
 //! changed) or a time is due. Order within a partition is kept by four rules: batches leave in the order of
 //! their numbers; after a failure nothing new of that partition leaves until all that is in flight has come
-//! back; what came back is sent again first, one batch until it succeeds; and sequences that were burnt (a
-//! batch was given up after it may have been written) are never used again: the partition's epoch is raised
-//! and its batches are numbered anew (KIP-360).
+//! back; what came back is sent again first, one batch until it succeeds, as is the first one under a new
+//! numbering; and sequences that were burnt (a batch was given up after it may have been written) are never used
+//! again: the partition's epoch is raised and its batches are numbered anew (KIP-360).
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -65,7 +65,7 @@ struct Partition {
     retry: VecDeque<Batch>,
     /// Sent, with no answer yet, in order.
     in_flight: VecDeque<InFlight>,
-    /// Something came back: one batch at a time until one has succeeded.
+    /// Something came back, or the numbering is new: one batch at a time until one has succeeded.
     recovering: bool,
     not_before: Option<Instant>,
     /// What the next batch is numbered with.
@@ -491,9 +491,12 @@ impl Sender {
     ) {
         match verdict {
             Verdict::Written(outcome) => {
-                partition.recovering = false;
-                partition.not_before = None;
-                partition.last_error = None;
+                // The success of a later batch says nothing of those that came back before it.
+                if !partition.retry.iter().any(|other| other.place < batch.place) {
+                    partition.recovering = false;
+                    partition.not_before = None;
+                    partition.last_error = None;
+                }
                 completed.push((batch.number, Arc::clone(&batch.handle), outcome));
                 self.recycle(batch);
             }
@@ -762,6 +765,9 @@ impl Partition {
         };
         self.numbering = Some(Numbering { producer, epoch, next_sequence: 0 });
         self.sequences_burnt = false;
+        // A broker that does not know the numbering yet takes whatever sequence comes first. Were the first
+        // batch refused (the topic is just being created, say) and the second one not, they would change places.
+        self.recovering = true;
         for mut batch in std::mem::take(&mut self.retry) {
             if let Some(stamp) = self.next_stamp(batch.count) {
                 batch.restamp(stamp);
