@@ -48,6 +48,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "mock"), allow(rustdoc::broken_intra_doc_links, reason = "`mock` is a feature"))]
 
+#[cfg(all(doctest, not(feature = "mock")))]
+compile_error!("the examples in the documentation run on MockCluster: cargo test --features mock");
+
 pub mod admin;
 pub mod cluster;
 pub mod config;

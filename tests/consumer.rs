@@ -1,7 +1,5 @@
 //! The consumer against the mock cluster: positions, fetching, iteration, wake-ups.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
-#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

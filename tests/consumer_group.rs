@@ -1,6 +1,5 @@
 //! Consumers in groups, against the mock cluster: rebalances, heartbeats, commits.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
-#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};

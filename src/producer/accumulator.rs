@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
+use crate::cluster::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
@@ -196,6 +197,16 @@ impl Accumulator {
         });
     }
 
+    /// Makes queues for the partitions that topics have got since.
+    pub(super) fn follow(&self, view: &Snapshot) {
+        for topic in self.topics.load().values() {
+            let count = view.topic(&topic.name).map_or(0, |topic| topic.partitions.len());
+            if count > topic.partitions.len() {
+                self.set_partitions(&topic.name, count);
+            }
+        }
+    }
+
     /// Appends a record to the open batch of its partition. `None` when there is none, or no room in it.
     #[inline]
     pub(super) fn append(
@@ -264,6 +275,11 @@ impl Accumulator {
         let activate = !state.is_active;
         state.is_active = true;
         drop(state);
+        if self.memory.is_closed() {
+            // A close that came between has looked at the incomplete batches already, or will not again.
+            let error = Error::new(ErrorKind::Closed, "the producer is closed");
+            self.complete(number, &handle, Outcome::Failed(error));
+        }
         if activate {
             // The receiver is in this very struct.
             let _ = self.active.send(Arc::clone(queue));

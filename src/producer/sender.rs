@@ -17,7 +17,7 @@ use super::accumulator::{Accumulator, Look, PartitionQueue, ReadyBatch};
 use super::batch::{Batch, sequence_after};
 use super::handle::{BatchHandle, Outcome};
 use super::identity::{Identities, Identity, ProducerId};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Snapshot};
 use crate::config::{Acks, ProducerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
@@ -46,6 +46,8 @@ struct State {
     /// Partitions with something to send or to wait for, in the order in which they are looked at.
     active: VecDeque<TopicPartition>,
     nodes: HashMap<i32, NodeState>,
+    /// The version of the cluster's view at the last look.
+    view: u64,
 }
 
 #[derive(Default)]
@@ -147,7 +149,11 @@ impl Sender {
         let mut outgoing: HashMap<i32, Outgoing> = HashMap::new();
         {
             let mut state = self.state.borrow_mut();
-            let State { partitions, active, nodes } = &mut *state;
+            let view = self.cluster.view().with(Snapshot::version);
+            if std::mem::replace(&mut state.view, view) != view {
+                self.cluster.view().with(|view| self.accumulator.follow(view));
+            }
+            let State { partitions, active, nodes, .. } = &mut *state;
             for queue in self.accumulator.take_activated() {
                 let partition = partitions
                     .entry(queue.topic_partition.clone())
