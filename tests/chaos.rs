@@ -348,6 +348,8 @@ impl Round {
             .enable_auto_commit(auto_commit)
             .auto_commit_interval(ms(*choose(rng, &[0, 20, 200])))
             .session_timeout(ms(session))
+            // A JoinGroup that is never answered is waited for a bit longer than this.
+            .max_poll_interval(if self.is_gentle { ms(300_000) } else { ms(3000) })
             .heartbeat_interval(ms(*choose(rng, &[20, 100])))
             .max_poll_records(*choose(rng, &[1, 10, 500]))
             .enable_incremental_fetch_sessions(rng.u32(0..4) > 0)
@@ -374,7 +376,8 @@ impl Round {
                 break;
             }
             let timeout = ms(rng.u64(0..60));
-            let polled = bounded("poll", timeout + ms(3000), || consumer.poll(timeout));
+            // The commit before a rebalance is waited for five seconds.
+            let polled = bounded("poll", timeout + ms(5000), || consumer.poll(timeout));
             for gone in assigned.take_changed() {
                 positions.remove(&gone);
             }
@@ -511,7 +514,10 @@ impl Round {
 /// What happens to a member in such a storm.
 fn is_expected(error: &kavka::Error) -> bool {
     error.is_retriable()
-        || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::CommitFailed | ErrorKind::Connection)
+        || matches!(
+            error.kind(),
+            ErrorKind::Timeout | ErrorKind::CommitFailed | ErrorKind::Connection | ErrorKind::MaxPollExceeded
+        )
 }
 
 /// Follows what belongs to a consumer.

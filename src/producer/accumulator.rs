@@ -275,11 +275,6 @@ impl Accumulator {
         let activate = !state.is_active;
         state.is_active = true;
         drop(state);
-        if self.memory.is_closed() {
-            // A close that came between has looked at the incomplete batches already, or will not again.
-            let error = Error::new(ErrorKind::Closed, "the producer is closed");
-            self.complete(number, &handle, Outcome::Failed(error));
-        }
         if activate {
             // The receiver is in this very struct.
             let _ = self.active.send(Arc::clone(queue));

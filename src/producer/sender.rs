@@ -5,7 +5,9 @@
 //! their numbers; after a failure nothing new of that partition leaves until all that is in flight has come
 //! back; what came back is sent again first, one batch until it succeeds, as is the first one under a new
 //! numbering; and sequences that were burnt (a batch was given up after it may have been written) are never used
-//! again: the partition's epoch is raised and its batches are numbered anew (KIP-360).
+//! again: the partition's epoch is raised and its batches are numbered anew (KIP-360). Before that each batch
+//! that may have been written is sent once more as it was, for only under its old number does the broker
+//! recognise it.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
