@@ -541,7 +541,8 @@ fn partitions_that_a_topic_gets_later_are_used() {
     let cluster = cluster(1);
     let producer = builder(&cluster).metadata_max_age(Duration::from_millis(100)).build().unwrap();
     producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
-    let admin = kavka::KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap_servers()).build().unwrap();
+    let admin =
+        kavka::KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap_servers()).build().unwrap();
     for (_, result) in admin.create_partitions([kavka::admin::NewPartitions::new("orders", 3)]).unwrap() {
         result.unwrap();
     }

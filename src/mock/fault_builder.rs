@@ -86,6 +86,12 @@ impl<'a> FaultBuilder<'a> {
         self.add(Action::Error(code))
     }
 
+    /// Appends the records of a produce request and answers with an error code all the same, as leaders do when
+    /// replicas do not follow in time. Other APIs are not touched.
+    pub fn error_after(self, code: ErrorCode) -> Fault {
+        self.add(Action::ErrorAfter(code))
+    }
+
     /// Handles the request later. Other requests of the connection wait, as in Kafka.
     pub fn delay(self, delay: Duration) -> Fault {
         self.add(Action::Delay(delay))

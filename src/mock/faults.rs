@@ -33,6 +33,7 @@ pub(crate) struct Rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Error(ErrorCode),
+    ErrorAfter(ErrorCode),
     Delay(Duration),
     Throttle(Duration),
     DropBefore,
@@ -54,6 +55,8 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     errors: Vec<(Option<(String, i32)>, ErrorCode)>,
+    /// Errors that are told although the request was applied.
+    late_errors: Vec<(Option<(String, i32)>, ErrorCode)>,
     pub(crate) delay: Duration,
     pub(crate) throttle: Duration,
     pub(crate) drop_before: bool,
@@ -97,6 +100,7 @@ impl Faults {
             rule.hits.fetch_add(1, Ordering::Relaxed);
             match rule.action {
                 Action::Error(code) => plan.errors.push((rule.partition.clone(), code)),
+                Action::ErrorAfter(code) => plan.late_errors.push((rule.partition.clone(), code)),
                 Action::Delay(delay) => plan.delay += delay,
                 Action::Throttle(throttle) => plan.throttle = throttle,
                 Action::DropBefore => plan.drop_before = true,
@@ -115,12 +119,21 @@ impl Plan {
 
     /// The error that one partition is answered with.
     pub(crate) fn error_of(&self, topic: &str, partition: i32) -> Option<ErrorCode> {
-        let touches = |wanted: &Option<(String, i32)>| match wanted {
-            None => true,
-            Some((name, index)) => name == topic && *index == partition,
-        };
-        self.errors.iter().find(|(wanted, _)| touches(wanted)).map(|(_, code)| *code)
+        find(&self.errors, topic, partition)
     }
+
+    /// The error that one partition is answered with although the request was applied to it.
+    pub(crate) fn late_error_of(&self, topic: &str, partition: i32) -> Option<ErrorCode> {
+        find(&self.late_errors, topic, partition)
+    }
+}
+
+fn find(errors: &[(Option<(String, i32)>, ErrorCode)], topic: &str, partition: i32) -> Option<ErrorCode> {
+    let touches = |wanted: &Option<(String, i32)>| match wanted {
+        None => true,
+        Some((name, index)) => name == topic && *index == partition,
+    };
+    errors.iter().find(|(wanted, _)| touches(wanted)).map(|(_, code)| *code)
 }
 
 #[cfg(test)]

@@ -37,11 +37,18 @@ pub(super) struct Accumulator {
     active: Sender<Arc<PartitionQueue>>,
     activated: Receiver<Arc<PartitionQueue>>,
     sender: Wakeup,
-    /// Batches whose outcome is open, by number.
-    incomplete: Mutex<HashMap<u64, Arc<BatchHandle>, RandomState>>,
+    incomplete: Mutex<Incomplete>,
     next_batch: AtomicU64,
     /// While somebody flushes, no batch lingers.
     flushing: AtomicUsize,
+}
+
+/// Batches whose outcome is open.
+#[derive(Default)]
+struct Incomplete {
+    batches: HashMap<u64, Arc<BatchHandle>, RandomState>,
+    /// The producer was closed: a batch that is opened now would have nobody to complete it.
+    abandoned: bool,
 }
 
 /// The queues of one topic.
@@ -256,17 +263,18 @@ impl Accumulator {
             Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows")
         })?;
         let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone()));
-        self.incomplete.lock().insert(number, Arc::clone(&handle));
+        {
+            let mut incomplete = self.incomplete.lock();
+            if incomplete.abandoned {
+                return Err(Error::new(ErrorKind::Closed, "the producer is closed"));
+            }
+            incomplete.batches.insert(number, Arc::clone(&handle));
+        }
         let opened = self.clock.now();
         state.open = Some(OpenBatch { number, builder, opened, handle: Arc::clone(&handle), permit });
         let activate = !state.is_active;
         state.is_active = true;
         drop(state);
-        if self.memory.is_closed() {
-            // A close that came between has looked at the incomplete batches already, or will not again.
-            let error = Error::new(ErrorKind::Closed, "the producer is closed");
-            self.complete(number, &handle, Outcome::Failed(error));
-        }
         if activate {
             // The receiver is in this very struct.
             let _ = self.active.send(Arc::clone(queue));
@@ -414,19 +422,19 @@ impl Accumulator {
     pub(super) fn complete(&self, number: u64, handle: &BatchHandle, outcome: Outcome) {
         handle.complete(outcome);
         // After the callbacks, so that a flush waits for them, too.
-        self.incomplete.lock().remove(&number);
+        self.incomplete.lock().batches.remove(&number);
     }
 
     /// A number for a part of a batch that is split.
     pub(super) fn register_part(&self, handle: &Arc<BatchHandle>) -> u64 {
         let number = self.next_batch.fetch_add(1, Ordering::Relaxed);
-        self.incomplete.lock().insert(number, Arc::clone(handle));
+        self.incomplete.lock().batches.insert(number, Arc::clone(handle));
         number
     }
 
     /// All batches whose outcome is open.
     pub(super) fn incomplete(&self) -> Vec<Arc<BatchHandle>> {
-        self.incomplete.lock().values().cloned().collect()
+        self.incomplete.lock().batches.values().cloned().collect()
     }
 
     /// Sends open batches without lingering until the returned guard is dropped.
@@ -436,13 +444,17 @@ impl Accumulator {
         Flushing(self)
     }
 
-    /// Fails everything that is not complete, and every later wait for memory.
+    /// Fails everything that is not complete, and every later wait for memory or a batch.
     pub(super) fn abandon(&self, error: &Error) -> usize {
         self.memory.close();
-        let incomplete: Vec<_> = self.incomplete.lock().drain().collect();
+        let incomplete: Vec<_> = {
+            let mut incomplete = self.incomplete.lock();
+            incomplete.abandoned = true;
+            incomplete.batches.drain().collect()
+        };
         let count = incomplete.len();
         for (_, handle) in incomplete {
-            handle.complete(Outcome::Failed(error.clone()));
+            handle.abandon(error);
         }
         count
     }

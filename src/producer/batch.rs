@@ -30,6 +30,9 @@ pub(super) struct Batch {
     pub(super) stamp: Option<ProducerState>,
     /// Whether an attempt ended with its outcome unknown.
     pub(super) maybe_written: bool,
+    /// Whether the broker has yet to tell what became of the present number: under another one it would not
+    /// recognise a batch that it has written.
+    pub(super) number_open: bool,
     /// Shared by the parts of a batch that was split.
     pub(super) permit: Arc<Permit>,
 }
@@ -48,6 +51,7 @@ impl Batch {
             attempts: 0,
             stamp,
             maybe_written: false,
+            number_open: false,
             permit: Arc::new(permit),
         }
     }
@@ -86,6 +90,7 @@ impl Batch {
                 attempts: 0,
                 stamp,
                 maybe_written: false,
+                number_open: false,
                 permit: Arc::clone(&self.permit),
             }
         };

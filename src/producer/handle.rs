@@ -251,6 +251,8 @@ pub(super) struct BatchHandle {
 #[derive(Default)]
 struct Waiting {
     threads: usize,
+    /// The sender has it: it may be written from now on.
+    sent: bool,
     /// The callbacks have run, too.
     settled: bool,
     callbacks: Vec<Box<dyn FnOnce() + Send>>,
@@ -269,11 +271,32 @@ impl BatchHandle {
         self.outcome.get().is_some()
     }
 
+    /// Notes that the batch is about to be sent. False when it was given up before: then it must not be, for
+    /// its records have been said not to be written.
+    #[must_use]
+    pub(super) fn begin_sending(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        if self.outcome.get().is_some() {
+            return false;
+        }
+        waiting.sent = true;
+        true
+    }
+
     /// Completes the batch; the first outcome stands. Runs the callbacks on this thread.
     pub(super) fn complete(&self, outcome: Outcome) {
+        self.complete_by(|_| outcome);
+    }
+
+    /// Gives the batch up. Its records may be written if the sender has had it.
+    pub(super) fn abandon(&self, error: &Error) {
+        self.complete_by(|sent| Outcome::Failed(error.clone().with_maybe_written(sent)));
+    }
+
+    fn complete_by(&self, outcome: impl FnOnce(bool) -> Outcome) {
         let mut callbacks = {
             let mut waiting = self.waiting.lock();
-            if self.outcome.set(outcome).is_err() {
+            if self.outcome.get().is_some() || self.outcome.set(outcome(waiting.sent)).is_err() {
                 return;
             }
             if waiting.threads > 0 {

@@ -136,11 +136,6 @@ impl Memory {
         }
     }
 
-    /// Whether everybody is refused.
-    pub(super) fn is_closed(&self) -> bool {
-        self.0.state.lock().closed
-    }
-
     /// Refuses everybody from now on.
     pub(super) fn close(&self) {
         let mut state = self.0.state.lock();

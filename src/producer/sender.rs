@@ -5,7 +5,9 @@
 //! their numbers; after a failure nothing new of that partition leaves until all that is in flight has come
 //! back; what came back is sent again first, one batch until it succeeds, as is the first one under a new
 //! numbering; and sequences that were burnt (a batch was given up after it may have been written) are never used
-//! again: the partition's epoch is raised and its batches are numbered anew (KIP-360).
+//! again: the partition's epoch is raised and its batches are numbered anew (KIP-360). Before that each batch
+//! that may have been written is sent once more as it was, for only under its old number does the broker
+//! recognise it.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -267,8 +269,15 @@ impl Sender {
             let limit = self.config.max_request_size.max(self.config.batch_size);
             let Some(place) = out.place(request, size, limit) else { return };
             let mut batch = match partition.retry.pop_front() {
+                Some(batch) if !batch.handle.begin_sending() => {
+                    // Given up by a close.
+                    partition.sequences_burnt |= batch.stamp.is_some();
+                    self.recycle(batch);
+                    return;
+                }
                 Some(batch) => batch,
                 None => match partition.ready.pop_front() {
+                    Some(ready) if !ready.handle.begin_sending() => continue,
                     Some(ready) => {
                         let stamp = partition.next_stamp(ready.sealed.record_count());
                         Batch::stamp(*ready, stamp)
@@ -513,9 +522,13 @@ impl Sender {
             Verdict::Retry(error) => {
                 log::debug!("{}: batch will be sent again: {error}", batch.handle.topic_partition());
                 batch.maybe_written |= error.maybe_written();
+                batch.number_open |= error.maybe_written();
                 self.send_again(partition, batch, error);
             }
             Verdict::Renumber(error) => {
+                batch.number_open = false;
+                // The broker would have recognised it.
+                batch.maybe_written &= error.code() != Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
                 partition.sequences_burnt = true;
                 self.send_again(partition, batch, error);
             }
@@ -552,7 +565,8 @@ impl Sender {
         // The sequences of what follows assumed this batch.
         partition.sequences_burnt |= batch.stamp.is_some();
         partition.recovering = true;
-        let error = error.with_maybe_written(batch.maybe_written);
+        let maybe_written = batch.maybe_written || error.maybe_written();
+        let error = error.with_maybe_written(maybe_written);
         completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
         self.recycle(batch);
     }
@@ -745,10 +759,11 @@ impl Partition {
 
     /// When the oldest batch was opened that has no outcome yet.
     fn oldest(&self) -> Option<Instant> {
+        // What came back may be older than what is still out.
         let in_flight = self.in_flight.iter().find(|batch| !batch.expired).map(|batch| batch.opened);
-        in_flight
-            .or_else(|| self.retry.front().map(|batch| batch.opened))
-            .or_else(|| self.ready.front().map(|batch| batch.opened))
+        let retry = self.retry.front().map(|batch| batch.opened);
+        let ready = self.ready.front().map(|batch| batch.opened);
+        [in_flight, retry, ready].into_iter().flatten().min()
     }
 
     fn requeue(&mut self, batch: Batch) {
@@ -763,6 +778,11 @@ impl Partition {
             Some(known) if known.producer == producer && !self.sequences_burnt => return true,
             // The answers to what is out decide first; they are awaited before anything else is sent.
             Some(_) if !self.in_flight.is_empty() => return true,
+            // So does what becomes of a batch that may have been written, sent once more as it was.
+            Some(_) if self.retry.front().is_some_and(|batch| batch.number_open) => {
+                self.recovering = true;
+                return true;
+            }
             Some(known) if known.producer == producer => match known.epoch.checked_add(1) {
                 Some(epoch) => epoch,
                 None => return false,

@@ -114,5 +114,6 @@ fn append(cx: &Cx, topic: &str, data: PartitionProduceData) -> Result<Appended, 
         legacy: cx.version < 3,
         now_ms,
     };
-    partition.log.append(&records, rules)
+    let appended = partition.log.append(&records, rules)?;
+    cx.plan.late_error_of(topic, data.index).map_or(Ok(appended), Err)
 }
