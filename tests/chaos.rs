@@ -198,7 +198,7 @@ impl Round {
         let mut rng = Rng::with_seed(seed);
         let mut sent = Sent::new();
         let way = rng.u32(0..4);
-        while !stop.load(Ordering::SeqCst) && sent.len() < 3000 {
+        while !stop.load(Ordering::SeqCst) && sent.len() < 1000 {
             let value = format!("{thread}/{}", sent.len());
             let key = format!("{}", rng.u32(0..20));
             let record = ProducerRecord::new(TOPIC).value(&value);
@@ -218,7 +218,7 @@ impl Round {
             if refused {
                 break;
             }
-            if rng.u32(0..6) == 0 {
+            if rng.u32(0..3) == 0 {
                 thread::sleep(Duration::from_micros(rng.u64(0..15_000)));
             }
         }

@@ -605,3 +605,26 @@ fn a_truncated_log_is_gone_back_to_or_told() {
         assert_eq!(take(&mut consumer, 10), (60..70).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn what_was_fetched_before_the_log_lost_the_rest_is_read() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..10, true);
+    let mut consumer = options(&cluster).max_poll_records(1).max_partition_fetch_bytes(1).build().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    assert_eq!(take(&mut consumer, 1), [0]);
+    // A few batches are fetched ahead, each by a request of its own, and then no more.
+    assert!(cluster.wait_for(LONG, |cluster| cluster.request_count(ApiKey::FETCH) >= 3));
+    let _ = cluster.wait_for(SHORT, |_| false);
+    cluster.delete_records_before("t", 0, 10).unwrap();
+    fill(&cluster, 0, 10..11, true);
+    let fetches = cluster.request_count(ApiKey::FETCH);
+    let mut numbers = take(&mut consumer, 1);
+    assert!(cluster.wait_for(LONG, |cluster| cluster.request_count(ApiKey::FETCH) > fetches));
+    let _ = cluster.wait_for(SHORT, |_| false);
+    while numbers.last() != Some(&10) {
+        numbers.extend(take(&mut consumer, 1));
+    }
+    assert!(numbers.len() >= 3, "{numbers:?}");
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1] || pair[1] == 10), "{numbers:?}");
+}

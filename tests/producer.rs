@@ -552,3 +552,57 @@ fn partitions_that_a_topic_gets_later_are_used() {
         producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
     }
 }
+
+#[test]
+fn a_batch_that_may_have_been_written_keeps_its_number_until_that_is_known() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster)
+        .delivery_timeout(Duration::from_secs(2))
+        .request_timeout(Duration::from_secs(1))
+        .retry_backoff(Duration::from_millis(10))
+        .retry_backoff_max(Duration::from_millis(10))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    // Both are written; of the one comes an error, of the other nothing.
+    cluster.on(ApiKey::PRODUCE).nth(1..=1).delay(Duration::from_millis(700));
+    cluster.on(ApiKey::PRODUCE).nth(1..=1).error_after(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+    cluster.on(ApiKey::PRODUCE).nth(2..=2).drop_after();
+    let fault = cluster.on(ApiKey::PRODUCE).nth(3..=u64::MAX).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+    let expires = send(&producer, "A");
+    thread::sleep(Duration::from_millis(500));
+    let lost = send(&producer, "B");
+    let error = expires.get(PATIENCE).unwrap_err();
+    assert!(error.kind() == ErrorKind::Timeout && error.maybe_written(), "{error}");
+    fault.remove();
+    assert_eq!(lost.get(PATIENCE).unwrap().offset(), Some(2));
+    assert_eq!(send(&producer, "C").get(PATIENCE).unwrap().offset(), Some(3));
+    assert_eq!(values(&cluster, 0), ["first", "A", "B", "C"]);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn a_close_tells_what_may_be_written() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).max_in_flight_requests_per_connection(1_usize).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    let fault = cluster.on(ApiKey::PRODUCE).never_answer();
+    let sent = send(&producer, "sent");
+    assert!(cluster.wait_for(PATIENCE, |_| fault.hits() == 1));
+    let unsent = send(&producer, "unsent");
+    assert_eq!(producer.close(Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::Timeout);
+    let errors = [sent, unsent].map(|handle| handle.get(PATIENCE).unwrap_err());
+    assert_eq!(errors.each_ref().map(Error::kind), [ErrorKind::Closed; 2]);
+    assert_eq!(errors.each_ref().map(Error::maybe_written), [true, false]);
+    assert_eq!(values(&cluster, 0), ["first", "sent"]);
+}
+
+#[test]
+fn without_retries_a_lost_answer_leaves_it_open_what_was_written() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).retries(0_u32).build().unwrap();
+    cluster.on(ApiKey::PRODUCE).drop_after();
+    let error = send(&producer, "lost").get(PATIENCE).unwrap_err();
+    assert!(error.maybe_written(), "{error}");
+    assert_eq!(values(&cluster, 0), ["lost"]);
+}

@@ -33,6 +33,8 @@ pub(super) struct Core {
     inbox: Receiver<Event>,
     ready: VecDeque<Reader>,
     current: Option<Reader>,
+    /// Partitions whose leader does not have what comes after the chunks that are here.
+    out_of_range: Vec<Slot>,
     /// For the next poll to return, one each.
     pub(super) errors: VecDeque<Error>,
     pub(super) group: GroupState,
@@ -81,6 +83,7 @@ impl Core {
             inbox,
             ready: VecDeque::new(),
             current: None,
+            out_of_range: Vec::new(),
             errors: VecDeque::new(),
             group: GroupState::default(),
             joins: 0,
@@ -132,6 +135,7 @@ impl Core {
             self.next_error()?;
             self.coordinate()?;
             self.auto_commit();
+            self.settle_out_of_range();
             self.resolve_positions();
             self.next_error()?;
             if self.pick() {
@@ -232,7 +236,11 @@ impl Core {
 
     fn fetch_failed(&mut self, slot: Slot, failure: FetchFailure) {
         let outcome = match failure {
-            FetchFailure::OutOfRange => self.subscription.out_of_range(slot),
+            // Settled when what is here has been read: fetching is ahead of the program.
+            FetchFailure::OutOfRange => {
+                self.out_of_range.push(slot);
+                Ok(())
+            }
             FetchFailure::Diverged { end_offset, leader_epoch } => {
                 self.subscription.diverged(slot, end_offset, leader_epoch)
             }
@@ -244,6 +252,17 @@ impl Core {
             FetchFailure::Other(_) => Ok(()),
         };
         self.errors.extend(outcome.err());
+    }
+
+    /// Resets the partitions that have been read up to where the log does not go on.
+    fn settle_out_of_range(&mut self) {
+        for slot in std::mem::take(&mut self.out_of_range) {
+            if self.current.iter().chain(&self.ready).any(|reader| reader.slot == slot) {
+                self.out_of_range.push(slot);
+            } else {
+                self.errors.extend(self.subscription.out_of_range(slot).err());
+            }
+        }
     }
 
     /// A batch could not be read. Whether the program is to know.
@@ -546,6 +565,7 @@ impl Core {
         let deadline = self.clock.deadline(timeout);
         loop {
             self.drain();
+            self.settle_out_of_range();
             let state = self.subscription.get(partition)?;
             let (phase, position) = (state.phase, state.position());
             if phase == Phase::Ready {

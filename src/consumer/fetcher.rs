@@ -273,6 +273,12 @@ impl Fetcher {
         let response = connection.send_at(&request, version, config.common.request_timeout).await?;
         if sessions && !session.answered(response.error_code, response.session_id) {
             log::debug!("fetch session with node {node}: {}", response.error_code);
+            if response.error_code != ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                && response.error_code != ErrorCode::INVALID_FETCH_SESSION_EPOCH
+            {
+                // A topic may have been created anew.
+                self.0.cluster.request_update();
+            }
             if !is_session_error(response.error_code) {
                 return Err(Error::from_code(response.error_code, "Fetch").with_node(node));
             }
