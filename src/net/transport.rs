@@ -92,10 +92,12 @@ pub struct Transport {
     stream: RefCell<Option<BoxStream>>,
     queue: RefCell<VecDeque<Bytes>>,
     queued_bytes: Cell<usize>,
+    /// All bytes that the system has taken so far.
+    written: Cell<u64>,
     /// The socket took no more; the writer task waits for it.
     blocked: Cell<bool>,
     writer: Wakeup,
-    /// Those who wait for the queue to run empty.
+    /// Those who wait for their bytes to be written.
     waiting: RefCell<Vec<Waker>>,
 }
 
@@ -109,6 +111,7 @@ impl Transport {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
+            written: Cell::new(0),
             blocked: Cell::new(false),
             writer: Wakeup::new(),
             waiting: RefCell::default(),
@@ -116,8 +119,11 @@ impl Transport {
     }
 
     /// Queues chunks and writes at once what the socket takes; [`drive_writes`](Self::drive_writes) does the
-    /// rest.
+    /// rest. Once closed it drops them.
     pub fn write(&self, chunks: impl IntoIterator<Item = Bytes>) {
+        if self.stream.borrow().is_none() {
+            return;
+        }
         let mut queue = self.queue.borrow_mut();
         for chunk in chunks.into_iter().filter(|chunk| !chunk.is_empty()) {
             self.queued_bytes.set(self.queued_bytes.get() + chunk.len());
@@ -156,13 +162,18 @@ impl Transport {
         self.wake_waiting();
     }
 
-    /// Waits until all that was queued has been handed to the system, or the socket is closed.
+    /// Waits until all that is queued now has been handed to the system, or the socket is closed. What others
+    /// queue meanwhile does not prolong the wait.
     pub async fn flushed(&self) {
+        let goal = self.written.get().saturating_add(self.queued_bytes.get() as u64);
         poll_fn(|cx| {
-            if self.queue.borrow().is_empty() {
+            if self.written.get() >= goal || self.stream.borrow().is_none() {
                 return Poll::Ready(());
             }
-            self.waiting.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -203,6 +214,8 @@ impl Transport {
                 Poll::Pending => return Poll::Pending,
             };
             self.queued_bytes.set(self.queued_bytes.get().saturating_sub(written));
+            self.written.set(self.written.get().saturating_add(written as u64));
+            self.wake_waiting();
             while written > 0 {
                 let Some(front) = queue.front_mut() else { break };
                 if written < front.len() {
@@ -213,7 +226,6 @@ impl Transport {
                 queue.pop_front();
             }
         }
-        self.wake_waiting();
         stream.poll_flush(cx)
     }
 
@@ -260,7 +272,25 @@ impl FrameReader {
         self.limit = limit;
     }
 
-    /// The next frame's body.
+    /// Waits until a frame has begun to arrive. May be given up and asked again.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn arrival(&mut self, transport: &Transport) -> Result<()> {
+        self.fill(transport, 4).await
+    }
+
+    /// Whether buffers are kept for another use.
+    pub fn keeps_buffers(&self) -> bool {
+        !self.recycled.is_empty()
+    }
+
+    /// Gives the kept buffers back to the system.
+    pub fn drop_buffers(&mut self) {
+        self.recycled.clear();
+    }
+
+    /// The next frame's body. A reader whose `next` was given up half-way cannot be used again.
     ///
     /// # Errors
     /// [`ErrorKind::Connection`] when the peer closes or the socket fails, [`ErrorKind::Protocol`] when the
@@ -291,7 +321,7 @@ impl FrameReader {
         self.end = 0;
         while filled < length {
             let rest = buffer.get_mut(filled..length).unwrap_or_default();
-            filled += self.read(transport, rest).await?;
+            filled += read_some(transport, rest).await?;
         }
         let whole = buffer.freeze();
         let body = whole.slice(..length);
@@ -314,22 +344,10 @@ impl FrameReader {
             self.start = 0;
         }
         while self.end - self.start < wanted {
-            let mut scratch = std::mem::take(&mut self.scratch);
-            let read = self.read(transport, scratch.get_mut(self.end..).unwrap_or_default()).await;
-            self.scratch = scratch;
-            self.end += read?;
+            let free = self.scratch.get_mut(self.end..).unwrap_or_default();
+            self.end += read_some(transport, free).await?;
         }
         Ok(())
-    }
-
-    async fn read(&self, transport: &Transport, buf: &mut [u8]) -> Result<usize> {
-        match transport.read(buf).await {
-            Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
-            Ok(count) => Ok(count),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error))
-            }
-        }
     }
 
     fn buffer(&mut self, length: usize) -> BytesMut {
@@ -342,6 +360,14 @@ impl FrameReader {
             }
         }
         BytesMut::zeroed(length)
+    }
+}
+
+async fn read_some(transport: &Transport, buf: &mut [u8]) -> Result<usize> {
+    match transport.read(buf).await {
+        Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
+        Ok(count) => Ok(count),
+        Err(error) => Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)),
     }
 }
 
