@@ -48,7 +48,7 @@ struct Inner {
     peer: RefCell<Option<String>>,
     /// Since when the connection is in use.
     opened: Cell<Instant>,
-    /// Answers since then: a peer that has given one is alive.
+    /// Answers since then that could be read: a peer that has given one is alive.
     answers: Cell<u64>,
     closed_at: Cell<Option<Instant>>,
     throttled_until: Cell<Option<Instant>>,
@@ -146,7 +146,7 @@ impl Connection {
         self.0.closed_at.get()
     }
 
-    /// Answers since the connection is in use.
+    /// Answers since the connection is in use that could be read.
     pub fn answers(&self) -> u64 {
         self.0.answers.get()
     }
@@ -431,7 +431,6 @@ impl Connection {
                 now - request.sent,
                 body.len()
             );
-            self.0.answers.set(self.0.answers.get().saturating_add(1));
             // An asker that gave up has no use for it.
             let _ = request.reply.send(Ok(body));
             self.call_next();
@@ -515,6 +514,8 @@ impl<R: Request> Future for Answer<R> {
         let decoded = decode_response::<R>(body, self.version);
         Poll::Ready(match decoded {
             Ok((_, response)) => {
+                let answers = &self.connection.0.answers;
+                answers.set(answers.get().saturating_add(1));
                 self.connection.throttle(&response);
                 Ok(response)
             }
