@@ -5,6 +5,8 @@
 //! when it has reached its maximum age. At most one request is under way, and asks made meanwhile share the
 //! next one.
 
+mod merge;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -25,11 +27,11 @@ use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
-use crate::protocol::messages::metadata::{
-    MetadataRequestTopic, MetadataResponsePartition, MetadataResponseTopic,
-};
+use crate::protocol::messages::metadata::MetadataRequestTopic;
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::types::{Node, check_topic_name};
+
+use merge::merge_topic;
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.
 #[derive(Clone, Debug, Default)]
@@ -613,72 +615,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// How many answers in a row with an old leader epoch are put down to a broker that lags behind; after that
 /// they are believed, since a cluster that lost its newest epochs would never be usable again.
 const BELIEVE_AFTER: u32 = 5;
-
-/// Puts what a broker says of a topic together with what is known. The flag tells that it lags behind.
-fn merge_topic(
-    name: &Arc<str>,
-    topic: MetadataResponseTopic,
-    known: Option<&Arc<TopicMetadata>>,
-    epochs_count: bool,
-    believe: bool,
-) -> (TopicMetadata, bool) {
-    // A broker that does not tell the id does not deny it either.
-    let is_same = |known: &TopicMetadata| {
-        known.id == topic.topic_id || known.id == Uuid::ZERO || topic.topic_id == Uuid::ZERO
-    };
-    let known = known.filter(|known| is_same(known));
-    let id = match known {
-        Some(known) if topic.topic_id == Uuid::ZERO => known.id,
-        _ => topic.topic_id,
-    };
-    if let (Some(known), true) = (known, topic.partitions.is_empty()) {
-        // Unknown for a moment, as during a restart: the partitions are the same when it comes back.
-        return (TopicMetadata { error: topic.error_code, ..TopicMetadata::clone(known) }, false);
-    }
-    let mut stale = false;
-    let last = topic.partitions.iter().map(|partition| partition.partition_index).max().unwrap_or(-1);
-    // A broker lists partitions 0 to n-1; a larger number than there are entries is no list of partitions.
-    let count = usize::try_from(last).map_or(0, |last| last.saturating_add(1)).min(topic.partitions.len());
-    let mut partitions = vec![PartitionMetadata::default(); count];
-    for partition in topic.partitions {
-        let Ok(index) = usize::try_from(partition.partition_index) else { continue };
-        let Some(slot) = partitions.get_mut(index) else { continue };
-        let mut fresh = partition_of(partition, epochs_count);
-        let known = known.and_then(|known| known.partitions.get(index));
-        *slot = match known {
-            Some(known)
-                if !believe && known.leader_epoch > fresh.leader_epoch && fresh.leader_epoch.is_some() =>
-            {
-                stale = true;
-                known.clone()
-            }
-            Some(known) if fresh.leader.is_none() && fresh.leader_epoch.is_none() => {
-                // No leader, no epoch: the next one's is newer than the last one's all the same.
-                fresh.leader_epoch = known.leader_epoch;
-                fresh
-            }
-            _ => fresh,
-        };
-    }
-    let topic = TopicMetadata {
-        name: Arc::clone(name),
-        id,
-        is_internal: topic.is_internal,
-        error: topic.error_code,
-        partitions,
-    };
-    (topic, stale)
-}
-
-fn partition_of(partition: MetadataResponsePartition, epochs_count: bool) -> PartitionMetadata {
-    PartitionMetadata {
-        leader: (partition.leader_id >= 0).then_some(partition.leader_id),
-        leader_epoch: (epochs_count && partition.leader_epoch >= 0).then_some(partition.leader_epoch),
-        replicas: partition.replica_nodes,
-        isr: partition.isr_nodes,
-        offline_replicas: partition.offline_replicas,
-    }
-}
 
 /// The time that a caller waits beyond the deadline of its work on the IO thread, so that the error with the
 /// cause comes first and the bare one only from a thread that does not answer.

@@ -321,7 +321,11 @@ impl FrameReader {
         self.end = 0;
         while filled < length {
             let rest = buffer.get_mut(filled..length).unwrap_or_default();
-            filled += read_some(transport, rest).await?;
+            let end = rest.len().min(READ_PER_TURN - filled % READ_PER_TURN);
+            filled += read_some(transport, rest.get_mut(..end).unwrap_or_default()).await?;
+            if filled % READ_PER_TURN == 0 {
+                yield_once().await;
+            }
         }
         let whole = buffer.freeze();
         let body = whole.slice(..length);
@@ -361,6 +365,21 @@ impl FrameReader {
         }
         BytesMut::zeroed(length)
     }
+}
+
+/// A peer that sends as fast as it can be read still lets other tasks have their turn after so many bytes.
+const READ_PER_TURN: usize = 1024 * 1024;
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn read_some(transport: &Transport, buf: &mut [u8]) -> Result<usize> {
