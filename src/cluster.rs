@@ -5,6 +5,8 @@
 //! when it has reached its maximum age. At most one request is under way, and asks made meanwhile share the
 //! next one.
 
+mod merge;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
@@ -19,16 +21,17 @@ use crate::config::CommonConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::backoff::Backoff;
+use crate::net::clock::FAR;
 use crate::net::event_loop::Net;
 use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
-use crate::protocol::messages::metadata::{
-    MetadataRequestTopic, MetadataResponsePartition, MetadataResponseTopic,
-};
+use crate::protocol::messages::metadata::MetadataRequestTopic;
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::types::{Node, check_topic_name};
+
+use merge::merge_topic;
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +48,7 @@ pub struct Snapshot {
 }
 
 /// A topic and its partitions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicMetadata {
     /// The name.
     pub name: Arc<str>,
@@ -164,6 +167,8 @@ struct Inner {
     waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
     /// Fresh-looking answers whose leader epoch was below the known one, in a row.
     stale_answers: Cell<u32>,
+    /// The node whose answer was of no use: the next request rather goes to another.
+    avoid: Cell<Option<NodeId>>,
     last_error: RefCell<Option<Error>>,
     listeners: RefCell<Vec<Wakeup>>,
 }
@@ -196,6 +201,7 @@ impl Cluster {
             refresh: Wakeup::new(),
             waiting: RefCell::default(),
             stale_answers: Cell::new(0),
+            avoid: Cell::new(None),
             last_error: RefCell::new(None),
             listeners: RefCell::default(),
         }));
@@ -291,16 +297,20 @@ impl Cluster {
         if self.add_topic(name) {
             self.0.urgent.set(true);
         }
+        let mut asked = false;
         loop {
             if let Some(topic) = self.0.view.with(|view| view.topic(name).cloned()) {
                 match topic.error {
-                    ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION => {
+                    // What was refused some time ago may be allowed by now.
+                    ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION if asked => {
                         return Err(Error::from_code(topic.error, "metadata").with_topic(name));
                     }
+                    ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION => {}
                     _ if !topic.partitions.is_empty() => return Ok(topic),
                     _ => {}
                 }
             }
+            asked = true;
             // The reason is kept for whoever runs out of time.
             let _ = self.update().await;
         }
@@ -373,7 +383,7 @@ impl Cluster {
             return false;
         };
         let Some(old) = known.partitions.get(index) else { return false };
-        if old.leader_epoch.is_some_and(|old| old >= epoch) {
+        if leader < 0 || epoch < 0 || old.leader_epoch.is_some_and(|old| old >= epoch) {
             return false;
         }
         let mut changed = TopicMetadata::clone(known);
@@ -405,34 +415,47 @@ impl Cluster {
         let net = self.net().clone();
         let config = &self.0.config;
         let backoff = Backoff { initial: config.retry_backoff, max: config.retry_backoff_max };
+        let pause = |count| backoff.after(count, net.random()).max(SHORTEST_PAUSE);
         let mut refreshed: Option<Instant> = None;
-        let mut failures = 0;
+        // Answers in a row that were no use at all, that left something open, and that brought nothing new.
+        let (mut errors, mut failures, mut unchanged) = (0u32, 0u32, 0u32);
         loop {
             match refreshed {
                 // Nothing is asked of the cluster before the first call needs it.
                 None => self.0.refresh.notified().await,
                 Some(at) => {
-                    net.until(at + config.metadata_max_age, self.0.refresh.notified()).await;
-                    if !self.0.update_wanted.get() && net.now() < at + config.metadata_max_age {
+                    let expires = at.checked_add(config.metadata_max_age).unwrap_or(at + FAR);
+                    net.until(expires, self.0.refresh.notified()).await;
+                    if !self.0.update_wanted.get() && net.now() < expires {
                         continue;
                     }
                     if failures > 0 || !self.0.urgent.get() {
-                        net.sleep_until(at + backoff.after(failures.max(1), net.random())).await;
+                        net.sleep_until(at + pause(failures.max(unchanged).max(1))).await;
+                    }
+                    // The count is for those who ask again and again, not for the first after a quiet time.
+                    if net.now().saturating_duration_since(at) > config.retry_backoff_max.saturating_mul(2) {
+                        unchanged = 0;
                     }
                 }
             }
             self.0.update_wanted.set(false);
             self.0.urgent.set(false);
             let waiting = std::mem::take(&mut *self.0.waiting.borrow_mut());
-            let result = self.refresh_once().await;
+            let before = self.snapshot();
+            let result = self.refresh_once(errors >= SEARCH_AFTER).await;
             refreshed = Some(net.now());
             match &result {
                 Ok(complete) => {
-                    failures = if *complete { 0 } else { failures + 1 };
+                    let after = self.snapshot();
+                    let same = before.topics == after.topics && before.brokers == after.brokers;
+                    unchanged = if same { unchanged.saturating_add(1) } else { 0 };
+                    failures = if *complete { 0 } else { failures.saturating_add(1) };
+                    errors = 0;
                     *self.0.last_error.borrow_mut() = None;
                 }
                 Err(error) => {
-                    failures += 1;
+                    failures = failures.saturating_add(1);
+                    errors = errors.saturating_add(1);
                     log::debug!("metadata refresh failed: {error}");
                     *self.0.last_error.borrow_mut() = Some(error.clone());
                     // Known brokers may all be gone: the bootstrap list is part of every further search
@@ -449,11 +472,12 @@ impl Cluster {
     }
 
     /// One request to one node. Returns whether nothing is left open that another refresh may answer.
-    async fn refresh_once(&self) -> Result<bool> {
+    async fn refresh_once(&self, bootstrap_first: bool) -> Result<bool> {
         let manager = &self.0.manager;
-        let node = manager.least_loaded_node().ok_or_else(|| {
+        let node = manager.choose(self.0.avoid.get(), bootstrap_first).ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "bootstrap.servers is empty: name a broker as host:port")
         })?;
+        self.0.avoid.set(Some(node));
         let connection = manager.connection(node).await?;
         let version = connection.pick_version::<MetadataRequest>(i16::MAX)?;
         let request = self.request(version);
@@ -462,11 +486,23 @@ impl Cluster {
             self.rebootstrap();
             return Err(Error::from_code(response.error_code, "metadata"));
         }
-        if response.brokers.is_empty() {
+        if !response.brokers.iter().any(|broker| u16::try_from(broker.port).is_ok_and(|port| port > 0)) {
             let text = format!("node {node} answered with no broker in its metadata");
             return Err(Error::new(ErrorKind::Protocol, text).with_retriable(true));
         }
-        Ok(self.apply(response, version))
+        let asked = request.topics.unwrap_or_default();
+        let mut complete = self.apply(response, version);
+        // An answer that leaves a topic out is as good as one that does not know it.
+        self.0.view.with(|view| {
+            complete &= asked
+                .iter()
+                .filter_map(|topic| topic.name.as_deref())
+                .all(|name| view.topics.contains_key(name));
+        });
+        if complete {
+            self.0.avoid.set(None);
+        }
+        Ok(complete)
     }
 
     fn request(&self, version: i16) -> MetadataRequest {
@@ -569,62 +605,16 @@ impl Cluster {
     }
 }
 
+/// How many refreshes fail in a row before the bootstrap list comes before the brokers that were known: with a
+/// whole cluster gone, trying each of its brokers first could take minutes.
+const SEARCH_AFTER: u32 = 3;
+
+/// Even with `retry.backoff.ms=0` refreshes do not follow each other without a pause.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// How many answers in a row with an old leader epoch are put down to a broker that lags behind; after that
 /// they are believed, since a cluster that lost its newest epochs would never be usable again.
 const BELIEVE_AFTER: u32 = 5;
-
-/// Puts what a broker says of a topic together with what is known. The flag tells that it lags behind.
-fn merge_topic(
-    name: &Arc<str>,
-    topic: MetadataResponseTopic,
-    known: Option<&Arc<TopicMetadata>>,
-    epochs_count: bool,
-    believe: bool,
-) -> (TopicMetadata, bool) {
-    let known = known.filter(|known| known.id == topic.topic_id || topic.topic_id == Uuid::ZERO);
-    if let (Some(known), true) = (known, topic.partitions.is_empty()) {
-        // Unknown for a moment, as during a restart: the partitions are the same when it comes back.
-        return (TopicMetadata { error: topic.error_code, ..TopicMetadata::clone(known) }, false);
-    }
-    let mut stale = false;
-    let count = topic.partitions.iter().map(|partition| partition.partition_index + 1).max().unwrap_or(0);
-    // A broker lists partitions 0 to n-1; a larger number than there are entries is no list of partitions.
-    let count = usize::try_from(count).unwrap_or(0).min(topic.partitions.len());
-    let mut partitions = vec![PartitionMetadata::default(); count];
-    for partition in topic.partitions {
-        let Ok(index) = usize::try_from(partition.partition_index) else { continue };
-        let Some(slot) = partitions.get_mut(index) else { continue };
-        let fresh = partition_of(partition, epochs_count);
-        let known = known.and_then(|known| known.partitions.get(index));
-        *slot = match known {
-            Some(known)
-                if !believe && known.leader_epoch > fresh.leader_epoch && fresh.leader_epoch.is_some() =>
-            {
-                stale = true;
-                known.clone()
-            }
-            _ => fresh,
-        };
-    }
-    let topic = TopicMetadata {
-        name: Arc::clone(name),
-        id: topic.topic_id,
-        is_internal: topic.is_internal,
-        error: topic.error_code,
-        partitions,
-    };
-    (topic, stale)
-}
-
-fn partition_of(partition: MetadataResponsePartition, epochs_count: bool) -> PartitionMetadata {
-    PartitionMetadata {
-        leader: (partition.leader_id >= 0).then_some(partition.leader_id),
-        leader_epoch: (epochs_count && partition.leader_epoch >= 0).then_some(partition.leader_epoch),
-        replicas: partition.replica_nodes,
-        isr: partition.isr_nodes,
-        offline_replicas: partition.offline_replicas,
-    }
-}
 
 /// The time that a caller waits beyond the deadline of its work on the IO thread, so that the error with the
 /// cause comes first and the bare one only from a thread that does not answer.

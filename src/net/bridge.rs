@@ -31,7 +31,6 @@ type Job<S> = Box<dyn FnOnce(&Net, &Rc<S>) + Send>;
 pub struct IoThread<S: 'static> {
     remote: Remote<S>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    ended: Receiver<()>,
 }
 
 /// A handle for calling into an IO thread. Cheap to clone, and free to outlive the thread.
@@ -44,6 +43,8 @@ pub struct Remote<S: 'static> {
 
 struct Shared {
     name: String,
+    /// Disconnected once the thread has ended and `failure` is set.
+    ended: Receiver<()>,
     /// Why the thread ended, when it was not told to.
     failure: Mutex<Option<Error>>,
 }
@@ -62,7 +63,7 @@ impl<S: 'static> IoThread<S> {
         let (end, ended) = crossbeam_channel::bounded::<()>(0);
         let (started, start) = crossbeam_channel::bounded::<Result<()>>(1);
         let wakeup = Wakeup::new();
-        let shared = Arc::new(Shared { name: name.clone(), failure: Mutex::new(None) });
+        let shared = Arc::new(Shared { name: name.clone(), ended, failure: Mutex::new(None) });
         let remote = Remote { jobs, wakeup: wakeup.clone(), shared: Arc::clone(&shared), clock };
         let body = move || {
             let _end = end;
@@ -81,7 +82,7 @@ impl<S: 'static> IoThread<S> {
             Error::new(ErrorKind::Connection, "the system grants no IO thread").with_source(error)
         })?;
         match start.recv() {
-            Ok(Ok(())) => Ok(Self { remote, thread: Mutex::new(Some(thread)), ended }),
+            Ok(Ok(())) => Ok(Self { remote, thread: Mutex::new(Some(thread)) }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(remote.gone()),
         }
@@ -115,7 +116,7 @@ impl<S: 'static> IoThread<S> {
         if on_io_thread() {
             return false;
         }
-        match self.ended.recv_deadline(self.remote.clock.deadline(timeout)) {
+        match self.remote.shared.ended.recv_deadline(self.remote.clock.deadline(timeout)) {
             Err(RecvTimeoutError::Disconnected) => {
                 if let Some(thread) = self.thread.lock().take() {
                     // A panic is already recorded as the failure.
@@ -202,6 +203,10 @@ impl<S: 'static> Remote<S> {
 
     /// The error of a call that found the thread gone.
     pub fn gone(&self) -> Error {
+        // A thread that panics drops its callers' reply senders before it can say why.
+        if !on_io_thread() {
+            let _ = self.shared.ended.recv_deadline(self.clock.deadline(LAST_WORDS));
+        }
         match &*self.shared.failure.lock() {
             Some(failure) => failure.clone(),
             None => Error::new(ErrorKind::Closed, format!("{} is closed", self.shared.name)),
@@ -259,9 +264,16 @@ fn serve<S: 'static>(
     };
     let net = event_loop.net().clone();
     event_loop.net().spawn(async move {
+        let mut run: u32 = 0;
         loop {
             match inbox.try_recv() {
-                Ok(job) => job(&net, &state),
+                Ok(job) => {
+                    job(&net, &state);
+                    run = run.wrapping_add(1);
+                    if run % JOBS_PER_TURN == 0 {
+                        net.yield_now().await;
+                    }
+                }
                 Err(TryRecvError::Empty) => wakeup.notified().await,
                 Err(TryRecvError::Disconnected) => return net.stop(),
             }
@@ -270,6 +282,12 @@ fn serve<S: 'static>(
     let _ = started.send(Ok(()));
     event_loop.run().map_err(io_error)
 }
+
+/// How many jobs run before other tasks, and with them the network, have their turn.
+const JOBS_PER_TURN: u32 = 64;
+
+/// How long a failed call waits for the thread to say why it ended; it is ending already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 thread_local! {
     static ON_IO_THREAD: Cell<bool> = const { Cell::new(false) };

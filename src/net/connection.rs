@@ -5,13 +5,13 @@
 //! answer from a lost one (the others fail as retriable).
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use byteorder::{BigEndian, ByteOrder};
@@ -41,8 +41,16 @@ struct Inner {
     versions: RefCell<ApiVersions>,
     in_flight: RefCell<VecDeque<InFlight>>,
     next_correlation: Cell<i32>,
-    /// Tasks that wait for a place in the pipeline, oldest first.
-    waiting: RefCell<VecDeque<oneshot::Sender<()>>>,
+    /// Tasks that wait until they may send, by their place in the line. Only the first may go on.
+    line: RefCell<BTreeMap<u64, Option<Waker>>>,
+    next_place: Cell<u64>,
+    /// Both ends, for messages; set once the connection is in use.
+    peer: RefCell<Option<String>>,
+    /// Since when the connection is in use.
+    opened: Cell<Instant>,
+    /// Answers since then that could be read: a peer that has given one is alive.
+    answers: Cell<u64>,
+    closed_at: Cell<Option<Instant>>,
     throttled_until: Cell<Option<Instant>>,
     last_used: Cell<Instant>,
     /// When the watchdog looks next; requests with an earlier deadline wake it.
@@ -96,7 +104,12 @@ impl Connection {
             versions: RefCell::default(),
             in_flight: RefCell::default(),
             next_correlation: Cell::new(0),
-            waiting: RefCell::default(),
+            line: RefCell::default(),
+            next_place: Cell::new(0),
+            peer: RefCell::new(None),
+            opened: Cell::new(net.now()),
+            answers: Cell::new(0),
+            closed_at: Cell::new(None),
             throttled_until: Cell::new(None),
             last_used: Cell::new(net.now()),
             watching: Cell::new(None),
@@ -106,13 +119,36 @@ impl Connection {
         }));
         let first_limit = limit.min(FIRST_FRAME_LIMIT);
         net.spawn(connection.clone().serve(FrameReader::new(first_limit), limit));
+        // The task above keeps the socket open, so whoever gives up waiting here has to close it.
+        let guard = CloseOnDrop(&connection);
         match net.within(deadline, || "ApiVersions".to_owned(), connection.negotiate()).await {
-            Ok(()) => Ok(connection),
+            Ok(()) => {
+                std::mem::forget(guard);
+                *connection.0.peer.borrow_mut() = Some(connection.0.transport.describe());
+                connection.0.opened.set(net.now());
+                connection.0.answers.set(0);
+                Ok(connection)
+            }
             Err(error) => {
                 connection.close(error.clone());
                 Err(error)
             }
         }
+    }
+
+    /// Since when the connection is in use.
+    pub fn opened(&self) -> Instant {
+        self.0.opened.get()
+    }
+
+    /// When the connection was closed, if it was.
+    pub fn closed_at(&self) -> Option<Instant> {
+        self.0.closed_at.get()
+    }
+
+    /// Answers since the connection is in use that could be read.
+    pub fn answers(&self) -> u64 {
+        self.0.answers.get()
     }
 
     /// The node that this is a connection to.
@@ -184,25 +220,33 @@ impl Connection {
         self.start(request, version, timeout)?.await
     }
 
-    /// Waits until a request may be sent: there is a place in the pipeline, and no throttling.
+    /// Waits until a request may be sent: there is a place in the pipeline, and no throttling. Those who wait
+    /// are served in the order in which they came.
     ///
     /// # Errors
     /// Why the connection was closed, when it was.
     pub async fn ready(&self) -> Result<()> {
+        let id = self.0.next_place.get();
+        self.0.next_place.set(id + 1);
+        self.0.line.borrow_mut().insert(id, None);
+        let place = Place { connection: self, id };
         loop {
-            if let Some(error) = self.error() {
-                return Err(error);
-            }
-            if let Some(until) = self.throttled_until() {
-                self.0.net.sleep_until(until).await;
-            } else if self.in_flight() >= self.0.options.max_in_flight {
-                let (sender, receiver) = oneshot::channel();
-                self.0.waiting.borrow_mut().push_back(sender);
-                // Canceled means closed, which the next round reports.
-                let _ = receiver.await;
-            } else {
-                return Ok(());
-            }
+            let muted = poll_fn(|cx| place.poll(cx)).await?;
+            let Some(until) = muted else { return Ok(()) };
+            // The close of the connection ends the wait early.
+            let closed = poll_fn(|cx| place.poll_closed(cx));
+            self.0.net.until(until, closed).await;
+        }
+    }
+
+    /// Wakes the first of those who wait, if it may go on.
+    fn call_next(&self) {
+        if self.in_flight() >= self.0.options.max_in_flight {
+            return;
+        }
+        let first = self.0.line.borrow_mut().first_entry().and_then(|mut entry| entry.get_mut().take());
+        if let Some(waker) = first {
+            waker.wake();
         }
     }
 
@@ -236,7 +280,15 @@ impl Connection {
     /// As [`start`](Self::start), and [`ErrorKind::Connection`] when the connection is lost meanwhile.
     pub async fn send_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<()> {
         self.write(request, version)?;
-        self.0.transport.flushed().await;
+        // The watchdog knows only requests with answers; a peer that stopped reading must be noticed, too.
+        let deadline = self.0.net.clock().deadline(self.0.options.request_timeout);
+        if self.0.net.until(deadline, self.0.transport.flushed()).await.is_none() {
+            let text = format!(
+                "timed out: node {} took no bytes for {:?}",
+                self.0.node, self.0.options.request_timeout
+            );
+            self.close(Error::new(ErrorKind::Timeout, text));
+        }
         self.error().map_or(Ok(()), Err)
     }
 
@@ -258,7 +310,13 @@ impl Connection {
         if self.0.closed.borrow().is_some() {
             return;
         }
+        let error = match &*self.0.peer.borrow() {
+            Some(peer) => error.context(format_args!("node {} ({peer})", self.0.node)),
+            // Whoever makes the connection names the address.
+            None => error,
+        };
         *self.0.closed.borrow_mut() = Some(error.clone());
+        self.0.closed_at.set(Some(self.0.net.now()));
         self.0.transport.close();
         let in_flight = std::mem::take(&mut *self.0.in_flight.borrow_mut());
         for request in in_flight {
@@ -267,7 +325,8 @@ impl Connection {
             // The asker may have gone.
             let _ = request.reply.send(Err(error));
         }
-        self.0.waiting.borrow_mut().clear();
+        let line: Vec<Waker> = self.0.line.borrow_mut().values_mut().filter_map(Option::take).collect();
+        line.into_iter().for_each(Waker::wake);
         self.0.closing.notify();
     }
 
@@ -328,12 +387,22 @@ impl Connection {
             return;
         }
         let level = if error.kind() == ErrorKind::Connection { log::Level::Info } else { log::Level::Warn };
-        log::log!(level, "{} ({}): {error}", self.0.node, self.0.transport.describe());
         self.close(error);
+        if let Some(error) = self.error() {
+            log::log!(level, "{error}");
+        }
     }
 
     async fn read_answers(&self, mut reader: FrameReader, limit: usize) -> Error {
         loop {
+            if reader.keeps_buffers() {
+                let quiet = self.0.net.clock().deadline(KEEP_BUFFERS);
+                match self.0.net.until(quiet, reader.arrival(&self.0.transport)).await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return error,
+                    None => reader.drop_buffers(),
+                }
+            }
             let body = match reader.next(&self.0.transport).await {
                 Ok(body) => body,
                 Err(error) => return error,
@@ -364,11 +433,7 @@ impl Connection {
             );
             // An asker that gave up has no use for it.
             let _ = request.reply.send(Ok(body));
-            while let Some(waiter) = self.0.waiting.borrow_mut().pop_front() {
-                if waiter.send(()).is_ok() {
-                    break;
-                }
-            }
+            self.call_next();
         }
     }
 
@@ -398,7 +463,8 @@ impl Connection {
     fn throttle(&self, response: &impl Response) {
         let millis = response.throttle_time_ms();
         if millis > 0 {
-            let until = self.0.net.now() + Duration::from_millis(u64::from(millis.unsigned_abs()));
+            let pause = Duration::from_millis(u64::from(millis.unsigned_abs())).min(LONGEST_THROTTLE);
+            let until = self.0.net.now() + pause;
             log::debug!("{}: throttled for {millis} ms", self.0.node);
             self.0.throttled_until.set(self.0.throttled_until.get().max(Some(until)));
         }
@@ -448,6 +514,8 @@ impl<R: Request> Future for Answer<R> {
         let decoded = decode_response::<R>(body, self.version);
         Poll::Ready(match decoded {
             Ok((_, response)) => {
+                let answers = &self.connection.0.answers;
+                answers.set(answers.get().saturating_add(1));
                 self.connection.throttle(&response);
                 Ok(response)
             }
@@ -457,6 +525,53 @@ impl<R: Request> Future for Answer<R> {
                 Err(error)
             }
         })
+    }
+}
+
+/// A place in the line of those who want to send; dropping it leaves the line.
+struct Place<'a> {
+    connection: &'a Connection,
+    id: u64,
+}
+
+impl Place<'_> {
+    /// `None` when a request may be sent now, else the end of the throttling to wait for.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Instant>>> {
+        let connection = self.connection;
+        if let Some(error) = connection.error() {
+            return Poll::Ready(Err(error));
+        }
+        let mut line = connection.0.line.borrow_mut();
+        let is_first = line.first_key_value().is_none_or(|(first, _)| *first >= self.id);
+        if is_first && connection.in_flight() < connection.0.options.max_in_flight {
+            return Poll::Ready(Ok(connection.throttled_until()));
+        }
+        line.insert(self.id, Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.connection.is_open() {
+            return Poll::Ready(());
+        }
+        self.connection.0.line.borrow_mut().insert(self.id, Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Place<'_> {
+    /// Calls the next one whatever happened to this: it may have been given up, or send nothing after all.
+    fn drop(&mut self) {
+        self.connection.0.line.borrow_mut().remove(&self.id);
+        self.connection.call_next();
+    }
+}
+
+struct CloseOnDrop<'a>(&'a Connection);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close(Error::new(ErrorKind::Connection, "the connection is no longer needed"));
     }
 }
 
@@ -470,3 +585,10 @@ fn gone() -> Error {
 
 /// The answer to ApiVersions is small; whoever announces more on a fresh connection is no broker.
 const FIRST_FRAME_LIMIT: usize = 1024 * 1024;
+
+/// Brokers throttle for seconds. One that asks for more is asked again after this long: what it holds back is
+/// its own to decide, but it cannot silence the client for weeks.
+const LONGEST_THROTTLE: Duration = Duration::from_secs(60);
+
+/// How long the buffers of large answers are kept while nothing arrives.
+const KEEP_BUFFERS: Duration = Duration::from_secs(5);

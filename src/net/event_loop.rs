@@ -420,3 +420,115 @@ impl<S: MioSource> Drop for Registered<S> {
         let _ = self.net.0.registry.deregister(&mut *self.source.borrow_mut());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::net::wakeup::Wakeup;
+
+    fn run(f: impl AsyncFnOnce(Net) + 'static) -> EventLoop {
+        let mut event_loop = EventLoop::new(Clock::system(), 1).unwrap();
+        let net = event_loop.net().clone();
+        event_loop.net().spawn(async move {
+            f(net.clone()).await;
+            net.stop();
+        });
+        event_loop.run().unwrap();
+        event_loop
+    }
+
+    #[test]
+    fn timers_fire_in_order_and_never_early() {
+        run(async |net: Net| {
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let start = net.now();
+            for millis in [30, 10, 20, 0] {
+                let (order, own) = (Rc::clone(&order), net.clone());
+                net.spawn(async move {
+                    own.sleep(Duration::from_millis(millis)).await;
+                    assert!(own.now() >= start + Duration::from_millis(millis));
+                    order.borrow_mut().push(millis);
+                });
+            }
+            net.sleep(Duration::from_millis(60)).await;
+            assert_eq!(*order.borrow(), [0, 10, 20, 30]);
+        });
+    }
+
+    #[test]
+    fn a_timer_that_is_dropped_leaves_nothing_behind() {
+        run(async |net: Net| {
+            for _ in 0..100 {
+                let never = std::future::pending::<()>();
+                assert!(net.until(net.now() + Duration::from_micros(10), never).await.is_none());
+                let far = net.sleep(Duration::MAX);
+                assert!(net.until(net.now(), far).await.is_none());
+                assert_eq!(net.until(net.now() + FAR, async { 7 }).await, Some(7));
+            }
+            assert!(net.0.timers.borrow().is_empty());
+        });
+    }
+
+    #[test]
+    fn tasks_that_are_always_ready_starve_neither_timers_nor_sockets() {
+        run(async |net: Net| {
+            let done = Rc::new(Cell::new(false));
+            for _ in 0..2 * TASKS_PER_TURN {
+                let (own, done) = (net.clone(), Rc::clone(&done));
+                net.spawn(async move {
+                    while !done.get() {
+                        own.yield_now().await;
+                    }
+                });
+            }
+            net.sleep(Duration::from_millis(5)).await;
+            done.set(true);
+            net.yield_now().await;
+        });
+    }
+
+    #[test]
+    fn wake_ups_from_other_threads_are_never_lost() {
+        run(async |net: Net| {
+            let there = Wakeup::new();
+            let (sender, rounds) = crossbeam_channel::unbounded::<u32>();
+            let ring = there.clone();
+            let pinger = thread::spawn(move || {
+                for round in 0..2000 {
+                    sender.send(round).unwrap();
+                    ring.notify();
+                }
+            });
+            let mut seen = 0;
+            while seen < 2000 {
+                let round = net.until(net.now() + Duration::from_secs(10), there.notified()).await;
+                assert!(round.is_some(), "no wake-up after {seen}");
+                seen += rounds.try_iter().count();
+            }
+            pinger.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn dropping_the_loop_drops_every_task() {
+        let alive = Rc::new(());
+        let event_loop = {
+            let alive = Rc::clone(&alive);
+            run(async move |net: Net| {
+                for _ in 0..10 {
+                    let (alive, own) = (Rc::clone(&alive), net.clone());
+                    net.spawn(async move {
+                        own.sleep(FAR).await;
+                        drop(alive);
+                    });
+                }
+                net.yield_now().await;
+            })
+        };
+        assert!(Rc::strong_count(&alive) > 10);
+        drop(event_loop);
+        assert_eq!(Rc::strong_count(&alive), 1);
+    }
+}

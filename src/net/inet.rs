@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -144,9 +145,12 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
     let (sender, receiver) = oneshot::channel();
     let (resolver, Address { host, port }) = (Arc::clone(resolver), address.clone());
     let failed = |why: String| Error::new(ErrorKind::Dns, format!("resolving {}: {why}", address.host));
+    // A resolver that hangs must not collect threads without end.
+    let lookup = Lookup::begin().ok_or_else(|| failed(format!("{MOST_LOOKUPS} look-ups hang already")))?;
     thread::Builder::new()
         .name("kavka-dns".to_owned())
         .spawn(move || {
+            let _lookup = lookup;
             // The asker may have given up by now.
             let _ = sender.send(resolver.resolve(&host, port));
         })
@@ -156,6 +160,26 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(_) => Err(failed("the resolver panicked".to_owned())),
+    }
+}
+
+/// Counts the threads that look names up, over all clients of the process.
+struct Lookup;
+
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+const MOST_LOOKUPS: usize = 256;
+
+impl Lookup {
+    fn begin() -> Option<Self> {
+        let one_more = |count: usize| (count < MOST_LOOKUPS).then_some(count + 1);
+        LOOKUPS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self)
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -2,16 +2,19 @@
 //!
 //! Lives on the IO thread. A lost connection is made anew after a pause that grows with each failure and is
 //! kept across metadata refreshes, so that a dead broker is not stormed (KIP-144); the time that a connect may
-//! take grows likewise (KIP-601).
+//! take grows likewise (KIP-601). What counts is not that a broker takes connections but that it answers: one
+//! that closes each connection at once, or hangs, is backed off like one that is down.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
+use futures_util::future::select;
 
 use super::backoff::Backoff;
 use super::connection::{Connection, ConnectionOptions};
@@ -52,18 +55,25 @@ struct Inner {
     client_id: String,
     connector: Box<dyn Connector>,
     nodes: RefCell<HashMap<NodeId, Node>>,
+    next_attempt: Cell<u64>,
 }
 
 struct Node {
     address: Address,
     connection: Option<Connection>,
-    /// Those who wait for the attempt that is under way.
-    attempt: Option<Vec<oneshot::Sender<Result<Connection>>>>,
-    /// Attempts that failed since the last connection.
+    attempt: Option<Attempt>,
+    /// Attempts that failed, and connections lost before they were of use, since the last answer.
     failures: u32,
     /// No attempt before this.
     not_before: Option<Instant>,
     last_error: Option<Error>,
+}
+
+/// A connection in the making. Dropping this gives it up.
+struct Attempt {
+    number: u64,
+    waiting: Vec<oneshot::Sender<Result<Connection>>>,
+    _cancel: oneshot::Sender<()>,
 }
 
 impl Manager {
@@ -92,6 +102,7 @@ impl Manager {
             client_id: client_id.to_owned(),
             connector,
             nodes: RefCell::default(),
+            next_attempt: Cell::new(0),
         }));
         let weak = Rc::downgrade(&manager.0);
         let (idle, tick) = (config.connections_max_idle, config.connections_max_idle / 4);
@@ -111,7 +122,8 @@ impl Manager {
         &self.0.net
     }
 
-    /// Says where a node is. A node that has moved loses its connection.
+    /// Says where a node is. A node that has moved loses its connection; an attempt to connect to it begins
+    /// again at the new address.
     pub fn set_node(&self, id: NodeId, address: Address) {
         let mut nodes = self.0.nodes.borrow_mut();
         let moved = match nodes.get_mut(&id) {
@@ -120,6 +132,10 @@ impl Manager {
                 node.address = address;
                 node.failures = 0;
                 node.not_before = None;
+                node.last_error = None;
+                if let Some(attempt) = node.attempt.take() {
+                    self.begin_attempt(id, node, attempt.waiting);
+                }
                 node.connection.take()
             }
             None => {
@@ -167,8 +183,11 @@ impl Manager {
 
     /// How long no attempt is made to connect to the node; `None` when it can be used at once.
     pub fn backoff(&self, id: NodeId) -> Option<Duration> {
-        let left = self.0.nodes.borrow().get(&id)?.not_before?.saturating_duration_since(self.0.net.now());
-        (!left.is_zero() && self.connected(id).is_none()).then_some(left)
+        let mut nodes = self.0.nodes.borrow_mut();
+        let node = nodes.get_mut(&id)?;
+        self.settle(node);
+        let left = node.not_before?.saturating_duration_since(self.0.net.now());
+        (!left.is_zero() && node.connection.is_none()).then_some(left)
     }
 
     /// The connection to a node: the present one, the one being made, or a new one. Waits out the pause after
@@ -187,13 +206,10 @@ impl Manager {
                 let text = format!("node {id} is unknown: the cluster's metadata does not name it");
                 return Err(Error::new(ErrorKind::Connection, text));
             };
-            node.connection = None;
+            self.settle(node);
             match &mut node.attempt {
-                Some(waiting) => waiting.push(sender),
-                None => {
-                    node.attempt = Some(vec![sender]);
-                    self.0.net.spawn(self.clone().attempt(id));
-                }
+                Some(attempt) => attempt.waiting.push(sender),
+                None => self.begin_attempt(id, node, vec![sender]),
             }
         }
         let gone = || Error::new(ErrorKind::Connection, format!("node {id} was removed while connecting"));
@@ -208,43 +224,94 @@ impl Manager {
         self.connection(id).await?.send(request).await
     }
 
-    /// A node for a request that any broker can answer: a connected one with little in flight, else one that
-    /// may be tried now, else the one whose pause ends first.
+    /// A node for a request that any broker can answer: one that can be used now, and of those the one that
+    /// failed least, so that a node that hangs is not chosen again and again and each address gets its turn.
     ///
-    /// Among those, the one that failed least, so that each address gets its turn; and brokers that metadata
-    /// has named come before the bootstrap entries.
+    /// Among equals a connected one with little in flight, and brokers that metadata has named before the
+    /// bootstrap entries.
     pub fn least_loaded_node(&self) -> Option<NodeId> {
-        let now = self.0.net.now();
-        let nodes = self.0.nodes.borrow();
-        let rank = |(id, node): (&NodeId, &Node)| {
-            let open = node.connection.as_ref().filter(|connection| connection.is_open());
-            let throttled = open.is_some_and(|connection| connection.throttled_until().is_some());
-            let load = match open {
-                Some(connection) => connection.in_flight() + usize::from(throttled) * 1000,
-                None => usize::MAX,
-            };
-            let wait = node.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-            let wait = if open.is_some() { Duration::ZERO } else { wait };
-            (wait, load, node.failures, matches!(id, NodeId::Bootstrap(_)), self.0.net.random_below(1 << 20))
-        };
-        nodes
-            .iter()
-            .filter(|(id, _)| !matches!(id, NodeId::Coordinator(_)))
-            .map(|entry| (rank(entry), *entry.0))
-            .min()
-            .map(|(_, id)| id)
+        self.choose(None, false)
     }
 
-    /// Closes every connection. The pool can be used again: the next request connects anew.
+    /// As [`least_loaded_node`](Self::least_loaded_node), but rather not `avoid`, and on request the bootstrap
+    /// entries before the brokers.
+    pub(crate) fn choose(&self, avoid: Option<NodeId>, bootstrap_first: bool) -> Option<NodeId> {
+        let now = self.0.net.now();
+        let rank = |id: NodeId, node: &Node| {
+            let (not_before, load) = match &node.connection {
+                Some(connection) => (connection.throttled_until(), connection.in_flight()),
+                None => (node.not_before, usize::MAX),
+            };
+            let wait = not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+            let is_second_choice = matches!(id, NodeId::Bootstrap(_)) != bootstrap_first;
+            let avoided = avoid == Some(id);
+            (wait, node.failures, avoided, load, is_second_choice, self.0.net.random_below(1 << 20))
+        };
+        let mut nodes = self.0.nodes.borrow_mut();
+        let candidates = nodes.iter_mut().filter(|(id, _)| !matches!(id, NodeId::Coordinator(_)));
+        let ranked = candidates.map(|(id, node)| {
+            self.settle(node);
+            (rank(*id, node), *id)
+        });
+        ranked.min().map(|(_, id)| id)
+    }
+
+    /// Closes every connection and gives up those in the making. The pool can be used again: the next request
+    /// connects anew.
     pub fn close_all(&self, reason: &Error) {
-        let open: Vec<Connection> =
-            self.0.nodes.borrow_mut().values_mut().filter_map(|node| node.connection.take()).collect();
+        let mut open = Vec::new();
+        let mut waiting = Vec::new();
+        for node in self.0.nodes.borrow_mut().values_mut() {
+            open.extend(node.connection.take());
+            waiting.extend(node.attempt.take().into_iter().flat_map(|attempt| attempt.waiting));
+        }
         for connection in open {
             connection.close(reason.clone());
         }
+        for waiter in waiting {
+            // Who gave up waiting needs no answer.
+            let _ = waiter.send(Err(reason.clone()));
+        }
     }
 
-    async fn attempt(self, id: NodeId) {
+    fn begin_attempt(&self, id: NodeId, node: &mut Node, waiting: Vec<oneshot::Sender<Result<Connection>>>) {
+        let number = self.0.next_attempt.get();
+        self.0.next_attempt.set(number + 1);
+        let (cancel, canceled) = oneshot::channel::<()>();
+        node.attempt = Some(Attempt { number, waiting, _cancel: cancel });
+        let work = self.clone().attempt(id, number);
+        self.0.net.spawn(async move {
+            select(pin!(work), canceled).await;
+        });
+    }
+
+    /// Draws the conclusions from what became of a node's connection since the last look.
+    fn settle(&self, node: &mut Node) {
+        let Some(connection) = &node.connection else { return };
+        let Some(closed_at) = connection.closed_at() else {
+            if connection.answers() > 0 {
+                node.failures = 0;
+            }
+            return;
+        };
+        let error = connection.error();
+        let is_its_fault = error
+            .as_ref()
+            .is_some_and(|error| matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Protocol));
+        let lived = closed_at.saturating_duration_since(connection.opened());
+        let was_of_use = connection.answers() > 0 || lived >= self.0.config.reconnect_backoff_max;
+        if was_of_use {
+            node.failures = 0;
+        }
+        if is_its_fault || !was_of_use {
+            node.failures = node.failures.saturating_add(1);
+            node.not_before = Some(closed_at + self.reconnect_backoff(node.failures));
+            node.last_error = error;
+        }
+        node.connection = None;
+    }
+
+    async fn attempt(self, id: NodeId, number: u64) {
         let net = &self.0.net;
         let wait = self.0.nodes.borrow().get(&id).and_then(|node| node.not_before);
         if let Some(at) = wait {
@@ -269,35 +336,37 @@ impl Manager {
             max_in_flight: config.max_in_flight_requests_per_connection,
             before_0_10: config.api_version.is_some_and(|version| version.is_before_0_10()),
         };
-        let result = match self.0.connector.connect(net, &address, deadline).await {
+        // A connector of the program's own may forget the deadline.
+        let connecting = self.0.connector.connect(net, &address, deadline);
+        let result = match net.within(deadline, || "connecting".to_owned(), connecting).await {
             Ok(stream) => Connection::open(net, id, stream, options, deadline).await,
             Err(error) => Err(error),
         };
         let result = result.map_err(|error| error.context(format_args!("node {id} at {address}")));
-        self.finish(id, &address, result);
+        self.finish(id, number, &address, result);
     }
 
-    fn finish(&self, id: NodeId, address: &Address, result: Result<Connection>) {
+    fn finish(&self, id: NodeId, number: u64, address: &Address, result: Result<Connection>) {
         let mut nodes = self.0.nodes.borrow_mut();
-        let Some(node) = nodes.get_mut(&id) else {
+        let node = nodes.get_mut(&id);
+        let mine = node.and_then(|node| {
+            let attempt = node.attempt.take_if(|attempt| attempt.number == number)?;
+            Some((node, attempt.waiting))
+        });
+        let Some((node, waiting)) = mine else {
+            // Given up in the very moment of its success.
             if let Ok(connection) = result {
-                connection.close(Error::new(ErrorKind::Connection, "the broker is no longer needed"));
+                connection.close(Error::new(ErrorKind::Connection, "the connection is no longer needed"));
             }
             return;
         };
-        let waiting = node.attempt.take().unwrap_or_default();
         match &result {
-            Ok(connection) if node.address == *address => {
+            Ok(connection) => {
                 log::debug!("{id}: connected to {address}");
                 node.connection = Some(connection.clone());
-                node.failures = 0;
                 node.last_error = None;
                 // A connection that is lost at once must not be made again in a tight loop.
                 node.not_before = Some(self.0.net.now() + self.reconnect_backoff(1));
-            }
-            Ok(connection) => {
-                connection
-                    .close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
             }
             Err(error) => {
                 node.failures = node.failures.saturating_add(1);
@@ -320,12 +389,14 @@ impl Manager {
         let config = &self.0.config;
         Backoff { initial: config.reconnect_backoff, max: config.reconnect_backoff_max }
             .after(failures, self.0.net.random())
+            .max(SHORTEST_PAUSE)
     }
 
     fn close_idle(&self, idle: Duration) {
         let now = self.0.net.now();
         let mut unused = Vec::new();
         for (id, node) in self.0.nodes.borrow_mut().iter_mut() {
+            self.settle(node);
             let is_idle = node.connection.as_ref().is_some_and(|connection| {
                 connection.in_flight() == 0 && now.saturating_duration_since(connection.last_used()) >= idle
             });
@@ -340,6 +411,15 @@ impl Manager {
     }
 }
 
+impl Drop for Inner {
+    /// The task of a connection keeps its socket open, so whoever owns the pool has to close it.
+    fn drop(&mut self) {
+        for connection in self.nodes.get_mut().drain().filter_map(|(_, node)| node.connection) {
+            connection.close(Error::new(ErrorKind::Closed, "the client was closed"));
+        }
+    }
+}
+
 impl Node {
     fn new(address: Address) -> Self {
         Self { address, connection: None, attempt: None, failures: 0, not_before: None, last_error: None }
@@ -348,3 +428,6 @@ impl Node {
 
 /// The idle sweep runs at most this often, however small the limit.
 const MIN_SWEEP: Duration = Duration::from_millis(250);
+
+/// Even with `reconnect.backoff.ms=0` attempts do not follow each other without a pause.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);

@@ -92,10 +92,12 @@ pub struct Transport {
     stream: RefCell<Option<BoxStream>>,
     queue: RefCell<VecDeque<Bytes>>,
     queued_bytes: Cell<usize>,
+    /// All bytes that the system has taken so far.
+    written: Cell<u64>,
     /// The socket took no more; the writer task waits for it.
     blocked: Cell<bool>,
     writer: Wakeup,
-    /// Those who wait for the queue to run empty.
+    /// Those who wait for their bytes to be written.
     waiting: RefCell<Vec<Waker>>,
 }
 
@@ -109,6 +111,7 @@ impl Transport {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
+            written: Cell::new(0),
             blocked: Cell::new(false),
             writer: Wakeup::new(),
             waiting: RefCell::default(),
@@ -116,8 +119,11 @@ impl Transport {
     }
 
     /// Queues chunks and writes at once what the socket takes; [`drive_writes`](Self::drive_writes) does the
-    /// rest.
+    /// rest. Once closed it drops them.
     pub fn write(&self, chunks: impl IntoIterator<Item = Bytes>) {
+        if self.stream.borrow().is_none() {
+            return;
+        }
         let mut queue = self.queue.borrow_mut();
         for chunk in chunks.into_iter().filter(|chunk| !chunk.is_empty()) {
             self.queued_bytes.set(self.queued_bytes.get() + chunk.len());
@@ -156,13 +162,18 @@ impl Transport {
         self.wake_waiting();
     }
 
-    /// Waits until all that was queued has been handed to the system, or the socket is closed.
+    /// Waits until all that is queued now has been handed to the system, or the socket is closed. What others
+    /// queue meanwhile does not prolong the wait.
     pub async fn flushed(&self) {
+        let goal = self.written.get().saturating_add(self.queued_bytes.get() as u64);
         poll_fn(|cx| {
-            if self.queue.borrow().is_empty() {
+            if self.written.get() >= goal || self.stream.borrow().is_none() {
                 return Poll::Ready(());
             }
-            self.waiting.borrow_mut().push(cx.waker().clone());
+            let mut waiting = self.waiting.borrow_mut();
+            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await;
@@ -203,6 +214,8 @@ impl Transport {
                 Poll::Pending => return Poll::Pending,
             };
             self.queued_bytes.set(self.queued_bytes.get().saturating_sub(written));
+            self.written.set(self.written.get().saturating_add(written as u64));
+            self.wake_waiting();
             while written > 0 {
                 let Some(front) = queue.front_mut() else { break };
                 if written < front.len() {
@@ -213,7 +226,6 @@ impl Transport {
                 queue.pop_front();
             }
         }
-        self.wake_waiting();
         stream.poll_flush(cx)
     }
 
@@ -260,7 +272,25 @@ impl FrameReader {
         self.limit = limit;
     }
 
-    /// The next frame's body.
+    /// Waits until a frame has begun to arrive. May be given up and asked again.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn arrival(&mut self, transport: &Transport) -> Result<()> {
+        self.fill(transport, 4).await
+    }
+
+    /// Whether buffers are kept for another use.
+    pub fn keeps_buffers(&self) -> bool {
+        !self.recycled.is_empty()
+    }
+
+    /// Gives the kept buffers back to the system.
+    pub fn drop_buffers(&mut self) {
+        self.recycled.clear();
+    }
+
+    /// The next frame's body. A reader whose `next` was given up half-way cannot be used again.
     ///
     /// # Errors
     /// [`ErrorKind::Connection`] when the peer closes or the socket fails, [`ErrorKind::Protocol`] when the
@@ -291,7 +321,11 @@ impl FrameReader {
         self.end = 0;
         while filled < length {
             let rest = buffer.get_mut(filled..length).unwrap_or_default();
-            filled += self.read(transport, rest).await?;
+            let end = rest.len().min(READ_PER_TURN - filled % READ_PER_TURN);
+            filled += read_some(transport, rest.get_mut(..end).unwrap_or_default()).await?;
+            if filled % READ_PER_TURN == 0 {
+                yield_once().await;
+            }
         }
         let whole = buffer.freeze();
         let body = whole.slice(..length);
@@ -314,22 +348,10 @@ impl FrameReader {
             self.start = 0;
         }
         while self.end - self.start < wanted {
-            let mut scratch = std::mem::take(&mut self.scratch);
-            let read = self.read(transport, scratch.get_mut(self.end..).unwrap_or_default()).await;
-            self.scratch = scratch;
-            self.end += read?;
+            let free = self.scratch.get_mut(self.end..).unwrap_or_default();
+            self.end += read_some(transport, free).await?;
         }
         Ok(())
-    }
-
-    async fn read(&self, transport: &Transport, buf: &mut [u8]) -> Result<usize> {
-        match transport.read(buf).await {
-            Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
-            Ok(count) => Ok(count),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error))
-            }
-        }
     }
 
     fn buffer(&mut self, length: usize) -> BytesMut {
@@ -342,6 +364,29 @@ impl FrameReader {
             }
         }
         BytesMut::zeroed(length)
+    }
+}
+
+/// A peer that sends as fast as it can be read still lets other tasks have their turn after so many bytes.
+const READ_PER_TURN: usize = 1024 * 1024;
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn read_some(transport: &Transport, buf: &mut [u8]) -> Result<usize> {
+    match transport.read(buf).await {
+        Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
+        Ok(count) => Ok(count),
+        Err(error) => Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)),
     }
 }
 
@@ -360,4 +405,165 @@ fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
         _ => format!("a frame of {length} bytes: the peer is not a Kafka broker"),
     };
     Error::new(ErrorKind::Protocol, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::rc::Rc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Gives its bytes in pieces of at most `piece`, and takes at most `room` bytes.
+    struct Scripted {
+        input: Bytes,
+        piece: usize,
+        taken: Rc<RefCell<Vec<u8>>>,
+        room: Rc<Cell<usize>>,
+    }
+
+    impl Stream for Scripted {
+        fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            let count = self.piece.min(buf.len()).min(self.input.len());
+            assert!(!buf.is_empty(), "a read into nothing looks like the end of the stream");
+            buf[..count].copy_from_slice(&self.input[..count]);
+            self.input.advance(count);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
+            let count = all.len().min(self.room.get());
+            if count == 0 {
+                return Poll::Pending;
+            }
+            self.room.set(self.room.get() - count);
+            self.taken.borrow_mut().extend_from_slice(&all[..count]);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn describe(&self) -> String {
+            "scripted".to_owned()
+        }
+    }
+
+    fn transport(input: Vec<u8>, piece: usize) -> Transport {
+        let (taken, room) = (Rc::default(), Rc::new(Cell::new(usize::MAX)));
+        Transport::new(Box::new(Scripted { input: input.into(), piece, taken, room }))
+    }
+
+    fn frame(length: usize, fill: u8) -> Vec<u8> {
+        let mut frame = (length as u32).to_be_bytes().to_vec();
+        frame.resize(4 + length, fill);
+        frame
+    }
+
+    #[test]
+    fn frames_of_any_size_in_pieces_of_any_size_arrive_whole() {
+        let lengths = [
+            0,
+            1,
+            3,
+            4,
+            SCRATCH - 9,
+            SCRATCH - 8,
+            SCRATCH - 5,
+            SCRATCH - 4,
+            SCRATCH - 3,
+            SCRATCH - 1,
+            SCRATCH,
+            SCRATCH + 1,
+            0,
+            3 * SCRATCH,
+            2,
+            SCRATCH,
+        ];
+        for piece in [1, 3, 1000, SCRATCH - 1, SCRATCH, SCRATCH + 1, usize::MAX] {
+            let input: Vec<u8> =
+                lengths.iter().zip(1..).flat_map(|(length, fill)| frame(*length, fill)).collect();
+            let transport = transport(input, piece);
+            let mut reader = FrameReader::new(4 * SCRATCH);
+            for (length, fill) in lengths.iter().zip(1u8..) {
+                let body = reader.next(&transport).now_or_never().unwrap().unwrap();
+                assert_eq!(body.len(), *length, "in pieces of {piece}");
+                assert!(body.iter().all(|byte| *byte == fill), "frame {fill} in pieces of {piece}");
+            }
+            let end = reader.next(&transport).now_or_never().unwrap().unwrap_err();
+            assert_eq!(end.kind(), ErrorKind::Connection);
+        }
+    }
+
+    #[test]
+    fn lengths_that_cannot_be_are_refused_before_anything_is_allocated() {
+        for (prefix, word) in [
+            (*b"HTTP", "HTTP"),
+            (*b"SSH-", "SSH"),
+            ([0x15, 3, 3, 0], "TLS"),
+            ([0x16, 3, 1, 0], "TLS"),
+            ((-1i32).to_be_bytes(), "-1"),
+            (i32::MIN.to_be_bytes(), "not a Kafka broker"),
+            (1001i32.to_be_bytes(), "receive.message.max.bytes=1000"),
+            (i32::MAX.to_be_bytes(), "receive.message.max.bytes=1000"),
+        ] {
+            let transport = transport(prefix.to_vec(), 4);
+            let error = FrameReader::new(1000).next(&transport).now_or_never().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol);
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_only_when_nobody_holds_a_part_of_it() {
+        let input: Vec<u8> = (1..=3).flat_map(|fill| frame(2 * SCRATCH, fill)).collect();
+        let transport = transport(input, usize::MAX);
+        let mut reader = FrameReader::new(4 * SCRATCH);
+        let first = reader.next(&transport).now_or_never().unwrap().unwrap();
+        let part = first.slice(10..20);
+        let place = first.as_ptr();
+        drop(first);
+        let second = reader.next(&transport).now_or_never().unwrap().unwrap();
+        assert_ne!(second.as_ptr(), place);
+        assert_eq!(part, [1; 10].as_slice());
+        drop(part);
+        let third = reader.next(&transport).now_or_never().unwrap().unwrap();
+        assert_eq!(third.as_ptr(), place);
+        assert!(third.iter().all(|byte| *byte == 3) && second.iter().all(|byte| *byte == 2));
+        assert!(reader.keeps_buffers());
+        reader.drop_buffers();
+        assert!(!reader.keeps_buffers());
+    }
+
+    #[test]
+    fn a_flush_waits_for_what_was_queued_before_it_and_no_longer() {
+        let (taken, room) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(3)));
+        let stream =
+            Scripted { input: Bytes::new(), piece: 1, taken: Rc::clone(&taken), room: Rc::clone(&room) };
+        let transport = Transport::new(Box::new(stream));
+        transport.write([Bytes::from_static(b"abc"), Bytes::new(), Bytes::from_static(b"def")]);
+        assert_eq!(*taken.borrow(), b"abc");
+        assert_eq!(transport.queued_bytes(), 3);
+        let mut flushed = Box::pin(transport.flushed());
+        let mut writes = Box::pin(transport.drive_writes());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(flushed.as_mut().poll(&mut cx).is_pending());
+        transport.write([Bytes::from_static(b"ghi")]);
+        room.set(4);
+        assert!(writes.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(*taken.borrow(), b"abcdefg");
+        assert!(flushed.as_mut().poll(&mut cx).is_ready(), "only the later write is left");
+        let mut all = Box::pin(transport.flushed());
+        assert!(all.as_mut().poll(&mut cx).is_pending());
+        transport.close();
+        assert!(all.as_mut().poll(&mut cx).is_ready(), "a close ends the wait");
+        transport.write([Bytes::from_static(b"late")]);
+        assert_eq!(transport.queued_bytes(), 0);
+        assert!(transport.flushed().now_or_never().is_some());
+        assert!(writes.as_mut().poll(&mut cx).is_ready(), "the writer ends with the socket");
+    }
 }

@@ -46,3 +46,51 @@ impl Wakeup {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_notification_is_remembered_and_many_are_one() {
+        let (wakeup, count) = (Wakeup::new(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        wakeup.notify();
+        wakeup.notify();
+        assert!(pin!(wakeup.notified()).poll(&mut cx).is_ready());
+        let mut next = pin!(wakeup.notified());
+        assert!(next.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(count.0.load(Ordering::SeqCst), 0);
+        wakeup.notify();
+        wakeup.notify();
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        assert!(next.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn a_wait_that_was_given_up_loses_no_notification() {
+        let wakeup = Wakeup::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        {
+            let mut given_up = pin!(wakeup.notified());
+            assert!(given_up.as_mut().poll(&mut cx).is_pending());
+            wakeup.notify();
+        }
+        assert!(pin!(wakeup.notified()).poll(&mut cx).is_ready());
+    }
+}
