@@ -1,0 +1,265 @@
+//! What becomes of batches when the answer to their request comes, or does not.
+
+use std::sync::Arc;
+
+use super::super::batch::Batch;
+use super::super::handle::Outcome;
+use super::partition::Partition;
+use super::{Completed, Sender};
+use crate::error::{Error, ErrorKind, Result};
+use crate::error_code::ErrorCode;
+use crate::net::backoff::Backoff;
+use crate::protocol::Uuid;
+use crate::protocol::messages::ProduceResponse;
+use crate::protocol::messages::produce::PartitionProduceResponse;
+use crate::types::{Node, TopicPartition};
+
+impl Sender {
+    /// Takes the answer to a request, or why there was none.
+    pub(super) fn finish(&self, node: i32, batches: Vec<Batch>, result: Result<Option<ProduceResponse>>) {
+        let mut state = self.state.borrow_mut();
+        if let Some(node) = state.nodes.get_mut(&node) {
+            node.in_flight = node.in_flight.saturating_sub(1);
+        }
+        let mut completed = Vec::new();
+        let view = self.cluster.snapshot();
+        let answer = match &result {
+            Ok(answer) => answer.as_ref(),
+            Err(error) => {
+                if let Some(node) = state.nodes.get_mut(&node) {
+                    node.last_error = Some(error.clone());
+                }
+                self.cluster.request_update();
+                None
+            }
+        };
+        for batch in batches {
+            let tp = batch.handle.topic_partition().clone();
+            let Some(partition) = state.partitions.get_mut(&tp) else { continue };
+            let at = partition.in_flight.iter().position(|other| other.place == batch.place);
+            let expired = at.and_then(|at| partition.in_flight.remove(at)).is_some_and(|out| out.expired);
+            let verdict = match (&result, answer) {
+                (Err(error), _) => Verdict::of_lost_request(error),
+                (Ok(_), None) => {
+                    Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None })
+                }
+                (Ok(_), Some(answer)) => {
+                    let id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
+                    match find(answer, &tp, id) {
+                        Some(response) => self.judge(partition, &batch, response, node),
+                        None => {
+                            let text = "the broker's answer leaves the partition out";
+                            Verdict::Retry(Error::new(ErrorKind::Protocol, text).with_node(node))
+                        }
+                    }
+                }
+            };
+            if expired {
+                // Expired while it was out: what the answer says decides about its sequences only.
+                if !matches!(verdict, Verdict::Written(_)) {
+                    partition.sequences_burnt |= batch.stamp.is_some();
+                    partition.recovering = true;
+                }
+                self.recycle(batch);
+                continue;
+            }
+            self.carry_out(partition, batch, verdict, &mut completed);
+        }
+        if let Some(answer) = answer {
+            for endpoint in &answer.node_endpoints {
+                if let Ok(port) = u16::try_from(endpoint.port) {
+                    let (host, rack) = (endpoint.host.clone(), endpoint.rack.clone());
+                    self.cluster.add_broker(Node { id: endpoint.node_id, host, port, rack });
+                }
+            }
+        }
+        drop(state);
+        // Callbacks run last, when nothing is borrowed: they may send.
+        for (number, handle, outcome) in completed {
+            self.accumulator.complete(number, &handle, outcome);
+        }
+        self.accumulator.sender().notify();
+    }
+
+    /// Decides on a batch by the broker's answer.
+    fn judge(
+        &self,
+        partition: &Partition,
+        batch: &Batch,
+        response: &PartitionProduceResponse,
+        node: i32,
+    ) -> Verdict {
+        let tp = batch.handle.topic_partition();
+        let code = response.error_code;
+        let written = || {
+            Verdict::Written(Outcome::Written {
+                base_offset: (response.base_offset >= 0).then_some(response.base_offset),
+                log_append_time: (response.log_append_time_ms >= 0).then_some(response.log_append_time_ms),
+            })
+        };
+        // A duplicate is a success only for a batch that was sent before with that very sequence.
+        if code.is_ok() || (code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER && batch.attempts > 1) {
+            return written();
+        }
+        if code.refreshes_metadata() {
+            let leader = &response.current_leader;
+            let hinted = leader.leader_id >= 0
+                && self.cluster.update_leader(
+                    tp.topic(),
+                    tp.partition(),
+                    leader.leader_id,
+                    leader.leader_epoch,
+                );
+            if !hinted {
+                self.cluster.request_update();
+            }
+        }
+        let mut error = Error::from_code(code, "produce")
+            .with_topic(tp.topic())
+            .with_partition(tp.partition())
+            .with_node(node);
+        if let Some(text) = &response.error_message {
+            error = error.context(format_args!("the broker says {text:?}"));
+        }
+        match code {
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => {
+                Verdict::Split
+            }
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+            | ErrorCode::UNKNOWN_PRODUCER_ID
+            | ErrorCode::INVALID_PRODUCER_EPOCH
+            | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+                if batch.stamp.is_some() =>
+            {
+                // With an earlier batch on its way back this is the consequence of that one's failure. Else the
+                // broker lost the partition's producer state: nothing of this batch is in the log.
+                let earlier = partition.in_flight.iter().any(|other| other.place < batch.place)
+                    || partition.retry.iter().any(|other| other.place < batch.place);
+                if earlier { Verdict::Retry(error) } else { Verdict::Renumber(error) }
+            }
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
+                Verdict::Retry(error.with_maybe_written(true))
+            }
+            _ if code.is_retriable() => Verdict::Retry(error),
+            _ => Verdict::Fail(error),
+        }
+    }
+
+    fn carry_out(
+        &self,
+        partition: &mut Partition,
+        mut batch: Batch,
+        verdict: Verdict,
+        completed: &mut Completed,
+    ) {
+        match verdict {
+            Verdict::Written(outcome) => {
+                // The success of a later batch says nothing of those that came back before it.
+                if !partition.retry.iter().any(|other| other.place < batch.place) {
+                    partition.recovering = false;
+                    partition.not_before = None;
+                    partition.last_error = None;
+                }
+                completed.push((batch.number, Arc::clone(&batch.handle), outcome));
+                self.recycle(batch);
+            }
+            Verdict::Retry(error) | Verdict::Renumber(error) if batch.attempts > self.config.retries => {
+                self.give_up(partition, batch, error, completed);
+            }
+            Verdict::Fail(error) => self.give_up(partition, batch, error, completed),
+            Verdict::Retry(error) => {
+                log::debug!("{}: batch will be sent again: {error}", batch.handle.topic_partition());
+                batch.maybe_written |= error.maybe_written();
+                batch.number_open |= error.maybe_written();
+                self.send_again(partition, batch, error);
+            }
+            Verdict::Renumber(error) => {
+                batch.number_open = false;
+                // The broker would have recognised it.
+                batch.maybe_written &= error.code() != Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+                partition.sequences_burnt = true;
+                self.send_again(partition, batch, error);
+            }
+            Verdict::Split => match batch.split(self.accumulator.compression()) {
+                Ok(parts) => {
+                    log::debug!(
+                        "{}: a batch was too large and goes on in parts",
+                        partition.queue.topic_partition
+                    );
+                    let mut places = Vec::new();
+                    for mut part in parts {
+                        part.number = self.accumulator.register_part(&part.handle);
+                        places.push((part.place.1 - batch.place.1, Arc::clone(&part.handle)));
+                        partition.requeue(part);
+                    }
+                    partition.recovering = true;
+                    completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Split(places)));
+                }
+                Err(error) => self.give_up(partition, batch, error, completed),
+            },
+        }
+    }
+
+    fn send_again(&self, partition: &mut Partition, batch: Batch, error: Error) {
+        let common = &self.config.common;
+        let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
+        partition.not_before = Some(self.net().now() + backoff.after(batch.attempts, self.net().random()));
+        partition.recovering = true;
+        partition.last_error = Some(error);
+        partition.requeue(batch);
+    }
+
+    fn give_up(&self, partition: &mut Partition, batch: Batch, error: Error, completed: &mut Completed) {
+        // The sequences of what follows assumed this batch.
+        partition.sequences_burnt |= batch.stamp.is_some();
+        partition.recovering = true;
+        let maybe_written = batch.maybe_written || error.maybe_written();
+        let error = error.with_maybe_written(maybe_written);
+        completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
+        self.recycle(batch);
+    }
+
+    pub(super) fn recycle(&self, batch: Batch) {
+        let Batch { bytes, permit, .. } = batch;
+        if let Ok(buffer) = bytes.try_into_mut() {
+            self.accumulator.memory().recycle(Vec::from(buffer), self.config.batch_size);
+        }
+        drop(permit);
+    }
+}
+
+/// What is to be done with a batch that came back.
+enum Verdict {
+    Written(Outcome),
+    /// Once more, as it is.
+    Retry(Error),
+    /// Once more, under a new epoch.
+    Renumber(Error),
+    Split,
+    Fail(Error),
+}
+
+impl Verdict {
+    fn of_lost_request(error: &Error) -> Self {
+        match error.kind() {
+            // The request did not leave: it could not be encoded for this broker.
+            ErrorKind::UnsupportedVersion | ErrorKind::InvalidArgument => Self::Fail(error.clone()),
+            ErrorKind::Closed => Self::Fail(error.clone().with_maybe_written(true)),
+            _ => Self::Retry(error.clone().with_maybe_written(true)),
+        }
+    }
+}
+
+/// What the answer says of a partition.
+fn find<'a>(
+    answer: &'a ProduceResponse,
+    tp: &TopicPartition,
+    id: Uuid,
+) -> Option<&'a PartitionProduceResponse> {
+    answer
+        .responses
+        .iter()
+        .filter(|topic| topic.name == tp.topic() || (topic.name.is_empty() && topic.topic_id == id))
+        .flat_map(|topic| &topic.partition_responses)
+        .find(|partition| partition.index == tp.partition())
+}
