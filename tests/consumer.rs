@@ -628,3 +628,15 @@ fn what_was_fetched_before_the_log_lost_the_rest_is_read() {
     assert!(numbers.len() >= 3, "{numbers:?}");
     assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1] || pair[1] == 10), "{numbers:?}");
 }
+
+#[test]
+fn without_fetch_sessions_records_come_as_well() {
+    let cluster = cluster(2);
+    fill(&cluster, 0, 0..5, true);
+    let mut consumer = options(&cluster).enable_incremental_fetch_sessions(false).build().unwrap();
+    consumer.assign((0..2).map(tp)).unwrap();
+    assert_eq!(take(&mut consumer, 5), [0, 1, 2, 3, 4]);
+    fill(&cluster, 1, 5..7, true);
+    assert_eq!(take(&mut consumer, 2), [5, 6]);
+    assert_eq!((1..=3).map(|broker| cluster.fetch_sessions(broker)).sum::<usize>(), 0);
+}

@@ -50,8 +50,10 @@ impl Session {
     /// their ids; `sessions` whether the broker, and the program, want sessions at all.
     pub(super) fn request(&mut self, wanted: BTreeMap<Key, Asked>, by_id: bool, sessions: bool) -> Part {
         if !sessions {
-            *self = Self::default();
-            return Part { session_epoch: NO_SESSION, topics: topics_of(wanted.iter()), ..Part::default() };
+            let topics = topics_of(wanted.iter());
+            // The answer names topics by their ids, which are looked up in what was asked for.
+            *self = Self { known: wanted, ..Self::default() };
+            return Part { session_epoch: NO_SESSION, topics, ..Part::default() };
         }
         if by_id != self.by_id {
             // A session goes by names or by ids. This request ends the old one.
@@ -194,6 +196,7 @@ mod tests {
         for _ in 0..2 {
             let full = session.request(wanted(&[(0, 1)]), true, false);
             assert_eq!((full.session_id, full.session_epoch, partitions(&full)), (0, -1, vec![0]));
+            assert_eq!(session.topic_of(Uuid::ZERO).as_deref(), Some("t"), "for the answer");
         }
     }
 

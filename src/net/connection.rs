@@ -521,7 +521,9 @@ impl<R: Request> Future for Answer<R> {
             }
             Err(error) => {
                 let error = self.connection.at_node(Error::from(error));
-                self.connection.close(error.clone());
+                // What is wrong with this answer is not the others' fault: they lose their connection.
+                let text = format!("the connection was given up: {error}");
+                self.connection.close(Error::new(ErrorKind::Connection, text));
                 Err(error)
             }
         })
