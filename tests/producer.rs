@@ -355,7 +355,7 @@ fn records_linger_and_batches_fill() {
 fn keyless_records_reach_all_partitions_and_keys_stay_together() {
     let cluster = cluster(4);
     let producer = builder(&cluster).linger(Duration::from_millis(1)).batch_size(500_usize).build().unwrap();
-    let keyless: Vec<_> = (0..400)
+    let keyless: Vec<_> = (0..4_000)
         .map(|index: u32| producer.send(ProducerRecord::new("orders").value(&index.to_string())).unwrap())
         .collect();
     assert_all_written(&keyless);
