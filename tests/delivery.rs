@@ -245,3 +245,40 @@ for _ in range(2):
     assert!(lines[0].starts_with(r"b'k' b'v' [('one', b'1'), ('two', b'\xff')] 0"), "{seen}");
     assert!(lines[1].starts_with("b'tombstone' None [] 0"), "{seen}");
 }
+
+#[test]
+fn kafkas_own_client_and_kafka_python_read_each_codec() {
+    let cluster = Cluster::shared();
+    let topic = unique("readers");
+    cluster.create_topic(&topic, 1, &[]);
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    for codec in codecs {
+        let producer = KafkaProducer::builder()
+            .bootstrap_servers(cluster.bootstrap())
+            .set("compression.type", codec)
+            .linger(Duration::from_millis(20))
+            .build()
+            .unwrap();
+        // Two records, so that the batch is worth its compression.
+        for part in ["a", "b"] {
+            let value = format!("{codec} {part} {}", "x".repeat(100));
+            producer.send(ProducerRecord::new(&topic).value(&value)).unwrap();
+        }
+        producer.close(Duration::from_secs(30)).unwrap();
+    }
+    let expected: Vec<String> = codecs
+        .iter()
+        .flat_map(|codec| ["a", "b"].map(|part| format!("{codec} {part} {}", "x".repeat(100))))
+        .collect();
+    assert_eq!(peers::java_console_consume(&cluster.bootstrap(), &topic, 10, &[]), expected);
+    let script = "
+import sys, kafka
+consumer = kafka.KafkaConsumer(bootstrap_servers=sys.argv[1], consumer_timeout_ms=20000)
+tp = kafka.TopicPartition(sys.argv[2], 0)
+consumer.assign([tp])
+consumer.seek(tp, 0)
+for _ in range(10):
+    print(next(consumer).value.decode())";
+    let read = peers::python(script, &[&cluster.bootstrap(), &topic]);
+    assert_eq!(read.lines().collect::<Vec<_>>(), expected);
+}
