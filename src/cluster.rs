@@ -25,6 +25,7 @@ use crate::net::clock::FAR;
 use crate::net::event_loop::Net;
 use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
+use crate::net::versions::ApiVersions;
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
 use crate::protocol::messages::metadata::MetadataRequestTopic;
@@ -167,6 +168,8 @@ struct Inner {
     waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
     /// Fresh-looking answers whose leader epoch was below the known one, in a row.
     stale_answers: Cell<u32>,
+    /// What the broker speaks that answered last.
+    versions: RefCell<Option<ApiVersions>>,
     /// The node whose answer was of no use: the next request rather goes to another.
     avoid: Cell<Option<NodeId>>,
     last_error: RefCell<Option<Error>>,
@@ -201,6 +204,7 @@ impl Cluster {
             refresh: Wakeup::new(),
             waiting: RefCell::default(),
             stale_answers: Cell::new(0),
+            versions: RefCell::new(None),
             avoid: Cell::new(None),
             last_error: RefCell::new(None),
             listeners: RefCell::default(),
@@ -229,6 +233,11 @@ impl Cluster {
     /// The newest view.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.view.snapshot()
+    }
+
+    /// What the broker speaks that answered the last refresh; `None` before the first.
+    pub fn versions(&self) -> Option<ApiVersions> {
+        self.0.versions.borrow().clone()
     }
 
     /// Is woken after every change of the view.
@@ -482,6 +491,7 @@ impl Cluster {
         let version = connection.pick_version::<MetadataRequest>(i16::MAX)?;
         let request = self.request(version);
         let response = connection.send_at(&request, version, self.0.config.request_timeout).await?;
+        *self.0.versions.borrow_mut() = Some(connection.versions());
         if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap();
             return Err(Error::from_code(response.error_code, "metadata"));

@@ -81,11 +81,16 @@ impl Peer {
 }
 
 fn batch(values: &[&str], producer: ProducerState) -> Bytes {
+    batch_of(2, values, producer)
+}
+
+/// A batch in the format of a magic number.
+fn batch_of(magic: i8, values: &[&str], producer: ProducerState) -> Bytes {
     let mut builder = BatchBuilder::new(Vec::new(), usize::MAX);
     for value in values {
         builder.try_append(1000, None, Some(value.as_bytes()), &[]).expect("room");
     }
-    builder.seal(&Compression::new(Codec::None), 2).expect("a batch").stamp(producer)
+    builder.seal(&Compression::new(Codec::None), magic).expect("a batch").stamp(producer)
 }
 
 fn plain(values: &[&str]) -> Bytes {
@@ -192,7 +197,12 @@ fn every_version_of_produce_and_fetch_works() {
     let id = cluster.topic_id("t").expect("the topic exists");
     let mut peer = Peer::connect(&cluster, 1);
     for version in ProduceRequest::VERSIONS.min..=ProduceRequest::VERSIONS.max {
-        let mut request = produce("t", 0, plain(&["v"]));
+        let magic = match version {
+            ..2 => 0,
+            2 => 1,
+            _ => 2,
+        };
+        let mut request = produce("t", 0, batch_of(magic, &["v"], ProducerState::NONE));
         if version >= 13 {
             request.topic_data[0].name.clear();
             request.topic_data[0].topic_id = id;

@@ -606,3 +606,24 @@ fn without_retries_a_lost_answer_leaves_it_open_what_was_written() {
     assert!(error.maybe_written(), "{error}");
     assert_eq!(values(&cluster, 0), ["lost"]);
 }
+
+#[test]
+fn brokers_before_0_11_get_their_record_format() {
+    use kavka::config::CompressionType;
+    use kavka::mock::VersionTable;
+
+    for table in [VersionTable::kafka_0_10_0(), VersionTable::kafka_0_11()] {
+        let cluster = MockCluster::builder().topic("orders", 1).versions(table).start().unwrap();
+        let mut expected = Vec::new();
+        for codec in
+            [CompressionType::None, CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4]
+        {
+            let producer =
+                builder(&cluster).compression_type(codec).linger(Duration::from_millis(20)).build().unwrap();
+            let part: Vec<String> = (0..10).map(|index| format!("{codec} {index}")).collect();
+            assert_all_written(&send_batches(&producer, part.clone()));
+            expected.extend(part);
+        }
+        assert_eq!(values(&cluster, 0), expected);
+    }
+}

@@ -70,7 +70,10 @@ impl Log {
         let mut batches = Batches::new(data.clone());
         let Some(first) = batches.next() else { return Err(ErrorCode::CORRUPT_MESSAGE) };
         let first = first.map_err(|_| ErrorCode::CORRUPT_MESSAGE)?;
-        let batch = if first.magic() == 2 {
+        let batch = if first.magic() == 2 && rules.legacy {
+            // A broker of that time reads the format of a later one as damage.
+            return Err(ErrorCode::CORRUPT_MESSAGE);
+        } else if first.magic() == 2 {
             if batches.remaining() > 0 {
                 return Err(ErrorCode::INVALID_RECORD);
             }

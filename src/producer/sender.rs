@@ -78,12 +78,9 @@ impl Sender {
         &self.cluster
     }
 
-    /// Learns from the connections there are which record format the brokers take.
+    /// Learns from the broker that told of the topic which record format the brokers take.
     pub(super) fn learn_format(&self) {
-        let manager = self.cluster.manager();
-        let connected = manager.nodes().into_iter().find_map(|node| manager.connected(node));
-        let Some(produce) = connected.and_then(|connection| connection.versions().get(ApiKey::PRODUCE))
-        else {
+        let Some(produce) = self.cluster.versions().and_then(|versions| versions.get(ApiKey::PRODUCE)) else {
             return;
         };
         self.accumulator.set_magic(match produce.max {
