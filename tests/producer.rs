@@ -627,3 +627,18 @@ fn brokers_before_0_11_get_their_record_format() {
         assert_eq!(values(&cluster, 0), expected);
     }
 }
+
+#[test]
+fn a_duplicate_is_no_success_for_a_batch_that_was_not_sent_under_its_numbers() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    // The first answer has the batch numbered anew; what the second one says of those numbers cannot be.
+    cluster.on(ApiKey::PRODUCE).nth(1..=1).error(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    cluster.on(ApiKey::PRODUCE).nth(2..=2).error(ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
+    let error = send(&producer, "second").get(PATIENCE).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER), "{error}");
+    assert_eq!(values(&cluster, 0), ["first"]);
+    send(&producer, "third").get(PATIENCE).unwrap();
+    assert_eq!(values(&cluster, 0), ["first", "third"]);
+}

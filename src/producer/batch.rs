@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub(super) opened: Instant,
     /// How often it was sent.
     pub(super) attempts: u32,
+    /// How often under its present numbers: only then can a broker know it as a duplicate.
+    pub(super) attempts_as_numbered: u32,
     /// What it was numbered with, for an idempotent producer.
     pub(super) stamp: Option<ProducerState>,
     /// Whether an attempt ended with its outcome unknown.
@@ -49,6 +51,7 @@ impl Batch {
             bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
             opened,
             attempts: 0,
+            attempts_as_numbered: 0,
             stamp,
             maybe_written: false,
             number_open: false,
@@ -61,6 +64,7 @@ impl Batch {
         if self.stamp != Some(stamp) {
             self.bytes = restamp(std::mem::take(&mut self.bytes), stamp);
             self.stamp = Some(stamp);
+            self.attempts_as_numbered = 0;
         }
     }
 
@@ -88,6 +92,7 @@ impl Batch {
                 bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
                 opened: self.opened,
                 attempts: 0,
+                attempts_as_numbered: 0,
                 stamp,
                 maybe_written: false,
                 number_open: false,

@@ -249,6 +249,7 @@ impl Sender {
                 },
             };
             batch.attempts += 1;
+            batch.attempts_as_numbered += 1;
             partition.in_flight.push_back(InFlight {
                 number: batch.number,
                 place: batch.place,

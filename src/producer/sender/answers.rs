@@ -98,7 +98,7 @@ impl Sender {
             })
         };
         // A duplicate is a success only for a batch that was sent before with that very sequence.
-        if code.is_ok() || (code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER && batch.attempts > 1) {
+        if code.is_ok() || (code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER && batch.attempts_as_numbered > 1) {
             return written();
         }
         if code.refreshes_metadata() {
