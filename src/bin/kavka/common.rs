@@ -33,7 +33,7 @@ pub(crate) struct Common {
 #[derive(Args)]
 pub(crate) struct Logging {
     /// What goes to the log on stderr. The variable RUST_LOG says it in more detail.
-    #[arg(short = 'l', long, value_name = "LEVEL", ignore_case = true)]
+    #[arg(short = 'l', long, value_name = "LEVEL", ignore_case = true, global = true)]
     log_level: Option<Level>,
 }
 
@@ -63,6 +63,8 @@ pub(crate) enum Failure {
     PipeClosed,
     Kafka(kavka::Error),
     Because(String),
+    /// The command line cannot be used as it is.
+    Usage(String),
 }
 
 pub(crate) type Outcome<T = std::process::ExitCode> = Result<T, Failure>;
@@ -121,7 +123,7 @@ impl fmt::Display for Failure {
         match self {
             Self::PipeClosed => f.write_str("the reader of the output is gone"),
             Self::Kafka(error) => error.fmt(f),
-            Self::Because(text) => f.write_str(text),
+            Self::Because(text) | Self::Usage(text) => f.write_str(text),
         }
     }
 }

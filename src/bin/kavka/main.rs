@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod common;
+mod completions;
 mod consumer;
 mod interrupt;
 mod mock;
@@ -14,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 use common::Failure;
 
-/// Sends, reads and measures records of Apache Kafka.
+/// Sends and reads records of Apache Kafka, measures how fast, and manages clusters.
 #[derive(Parser)]
 #[command(name = "kavka", version, arg_required_else_help = true)]
 struct Cli {
@@ -26,8 +28,10 @@ struct Cli {
 enum Command {
     Producer(producer::Producer),
     Consumer(consumer::Consumer),
+    Admin(Box<admin::Admin>),
     Perf(perf::Perf),
     Mock(mock::Mock),
+    Completions(completions::Completions),
 }
 
 fn main() -> ExitCode {
@@ -35,7 +39,9 @@ fn main() -> ExitCode {
         Command::Producer(producer) => producer.run(),
         Command::Mock(mock) => mock.run(),
         Command::Consumer(consumer) => consumer.run(),
+        Command::Admin(admin) => admin.run(),
         Command::Perf(perf) => perf.run(),
+        Command::Completions(completions) => completions.run::<Cli>(),
     };
     match outcome {
         Ok(code) => code,
@@ -43,7 +49,13 @@ fn main() -> ExitCode {
         Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("kavka: {failure}");
-            ExitCode::FAILURE
+            match failure {
+                Failure::Usage(_) => ExitCode::from(USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
+
+/// What clap ends with, too.
+const USAGE: u8 = 2;

@@ -1,0 +1,57 @@
+//! `kavka admin`: a file a noun. A command turns what the library answers into a [`report::Report`], which is printed as
+//! tables or as JSON.
+
+mod arguments;
+mod cluster;
+mod partitions;
+mod report;
+mod session;
+mod topics;
+
+use clap::{Args, Subcommand};
+
+use crate::common::{Logging, Outcome};
+use session::{Connection, Session, Style};
+
+/// Manages a cluster: topics, groups, access, and what else there is.
+///
+/// The exit code is 0 when everything was done, 1 when the cluster could not be asked or one of the things failed
+/// (the others are done all the same), 2 for a command line that cannot be used.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Admin {
+    #[command(flatten)]
+    connection: Connection,
+
+    #[command(flatten)]
+    style: Style,
+
+    #[command(flatten)]
+    logging: Logging,
+
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Subcommand)]
+enum Noun {
+    #[command(subcommand)]
+    Topics(topics::Topics),
+    #[command(subcommand)]
+    Partitions(partitions::Partitions),
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
+}
+
+impl Admin {
+    pub(crate) fn run(self) -> Outcome {
+        self.logging.start();
+        let session = Session::open(&self.connection, &self.style)?;
+        let report = match self.noun {
+            Noun::Topics(command) => command.run(&session),
+            Noun::Partitions(command) => command.run(&session),
+            Noun::Cluster(command) => command.run(&session),
+        }?;
+        report.print(self.style.format)
+    }
+}
