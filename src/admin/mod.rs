@@ -3,10 +3,14 @@
 //! Each call runs as one task on the client's IO thread. Calls that change something go to the controller, and
 //! follow it when it moves; calls that only ask go to any broker and are made again until the time is over.
 
+mod acls;
 mod builder;
 mod cluster;
+mod groups;
 mod partitions;
 mod topics;
+mod transactions;
+pub(crate) mod words;
 
 use std::fmt;
 use std::future::Future;
@@ -14,10 +18,13 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use acls::{AclOperation, authorized_operations};
 pub use builder::AdminBuilder;
 pub use cluster::ClusterDescription;
+pub use groups::{GroupState, GroupType};
 pub use partitions::NewPartitions;
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicRef};
+pub use transactions::TransactionState;
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
 use crate::config::AdminConfig;

@@ -1,0 +1,5 @@
+//! Access control: who may do what.
+
+mod operation;
+
+pub use operation::{AclOperation, authorized_operations};

@@ -1,0 +1,5 @@
+//! Groups of all kinds.
+
+mod kind;
+
+pub use kind::{GroupState, GroupType};
