@@ -14,6 +14,7 @@ use crate::protocol::Uuid;
 use super::MockCluster;
 use super::faults::Faults;
 use super::fetch_session::FetchSessions;
+use super::group::consumer::Limits;
 use super::requests::Observed;
 use super::server::{self, Gate};
 use super::state::{Broker, Cluster, Settings, State};
@@ -47,6 +48,11 @@ impl Default for MockClusterBuilder {
                 min_session_timeout: Duration::from_millis(1),
                 max_session_timeout: Duration::from_secs(1800),
                 max_fetch_sessions: 1000,
+                consumer_groups: Limits {
+                    heartbeat_interval: Duration::from_secs(5),
+                    session_timeout: Duration::from_secs(45),
+                    max_size: usize::MAX,
+                },
                 cluster_id: "kavka-mock-cluster-000".to_owned(),
             },
         }
@@ -109,6 +115,24 @@ impl MockClusterBuilder {
     pub fn session_timeouts(mut self, min: Duration, max: Duration) -> Self {
         self.settings.min_session_timeout = min;
         self.settings.max_session_timeout = max;
+        self
+    }
+
+    /// What members of groups of the new protocol (KIP-848) are told: when to send heartbeats, and after how long
+    /// without one they are thrown out. Defaults to 5 s and 45 s, as in Kafka.
+    pub fn consumer_group_timeouts(
+        mut self,
+        heartbeat_interval: Duration,
+        session_timeout: Duration,
+    ) -> Self {
+        self.settings.consumer_groups.heartbeat_interval = heartbeat_interval;
+        self.settings.consumer_groups.session_timeout = session_timeout;
+        self
+    }
+
+    /// How many members a group of the new protocol (KIP-848) may have. Defaults to any number.
+    pub fn consumer_group_max_size(mut self, members: usize) -> Self {
+        self.settings.consumer_groups.max_size = members;
         self
     }
 

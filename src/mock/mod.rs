@@ -3,7 +3,7 @@
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
 //! real logs, with Kafka's sequence checks, leader epochs, topic ids and groups, and they fail on demand. It is
 //! a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and the same
-//! log, and there are no transactions, no consumer group protocol of KIP-848, no ACLs and no authentication.
+//! log, and there are no transactions, no ACLs and no authentication.
 //! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
@@ -263,22 +263,19 @@ impl MockCluster {
     /// The state of a group; `None` when there is no such group.
     pub fn group_state(&self, group: &str) -> Option<GroupState> {
         let group = group.to_owned();
-        self.look(move |state| state.groups.get(&group).map(|group| group.state))
+        self.look(move |state| state.groups.get(&group).map(|group| group.state()))
     }
 
-    /// The generation of a group; -1 when there is no such group.
+    /// The generation of a group, or its epoch in the new protocol; -1 when there is no such group.
     pub fn group_generation(&self, group: &str) -> i32 {
         let group = group.to_owned();
-        self.look(move |state| state.groups.get(&group).map_or(-1, |group| group.generation))
+        self.look(move |state| state.groups.get(&group).map_or(-1, |group| group.epoch()))
     }
 
     /// The ids of a group's members, in the order in which they joined.
     pub fn group_members(&self, group: &str) -> Vec<String> {
         let group = group.to_owned();
-        self.look(move |state| {
-            let members = state.groups.get(&group).into_iter().flat_map(|group| &group.members);
-            members.map(|member| member.id.clone()).collect()
-        })
+        self.look(move |state| state.groups.get(&group).map(|group| group.member_ids()).unwrap_or_default())
     }
 
     /// The broker that coordinates a group, if one is up.

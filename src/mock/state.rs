@@ -17,6 +17,7 @@ use crate::types::check_topic_name;
 use super::faults::Faults;
 use super::fetch_session::FetchSessions;
 use super::group::Group;
+use super::group::consumer::{Catalogue, Limits};
 use super::log::Log;
 use super::requests::Observed;
 use super::server::Gate;
@@ -88,6 +89,7 @@ pub(crate) struct Settings {
     pub(crate) min_session_timeout: Duration,
     pub(crate) max_session_timeout: Duration,
     pub(crate) max_fetch_sessions: usize,
+    pub(crate) consumer_groups: Limits,
     pub(crate) cluster_id: String,
 }
 
@@ -185,6 +187,16 @@ impl State {
 
     pub(crate) fn topic_name(&self, id: Uuid) -> Option<&str> {
         self.topics.iter().find(|(_, topic)| topic.id == id).map(|(name, _)| name.as_str())
+    }
+
+    /// All topics, as coordinators of groups see them.
+    pub(crate) fn catalogue(&self) -> Catalogue {
+        let topics = self.topics.iter();
+        topics
+            .map(|(name, topic)| {
+                (name.clone(), (topic.id, i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)))
+            })
+            .collect()
     }
 
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {

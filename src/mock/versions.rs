@@ -272,6 +272,8 @@ impl VersionTable {
             (ApiKey::CREATE_PARTITIONS, 0, 3),
             (ApiKey::DELETE_GROUPS, 0, 2),
             (ApiKey::DESCRIBE_CLUSTER, 0, 2),
+            (ApiKey::CONSUMER_GROUP_HEARTBEAT, 0, 1),
+            (ApiKey::CONSUMER_GROUP_DESCRIBE, 0, 1),
             (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
         ])
     }

@@ -1,9 +1,13 @@
-//! The classic group protocol, as a coordinator runs it: no IO and no clock in here.
+//! Groups, as a coordinator runs them: no IO and no clock in here. The classic protocol is in this file, that of
+//! KIP-848 in [`consumer`], and groups that migrate from one to the other in [`migration`].
 //!
 //! Every request gets its answer through a sender, at once or when the rebalance has got that far. Time comes in
 //! with each call; [`Group::expire`] does what is due and [`Group::next_deadline`] says when to call it.
 
+pub(crate) mod consumer;
 mod member;
+mod migration;
+mod remote_assignors;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -15,6 +19,7 @@ use crate::error_code::ErrorCode;
 use crate::protocol::messages::join_group::JoinGroupResponseMember;
 use crate::protocol::messages::{JoinGroupRequest, JoinGroupResponse, SyncGroupRequest, SyncGroupResponse};
 
+use consumer::ConsumerGroup;
 use member::{Member, rebalance_timeout, refuse_join, refuse_sync, timeout};
 
 /// A group's state.
@@ -29,6 +34,10 @@ pub enum GroupState {
     CompletingRebalance,
     /// Everybody has an assignment.
     Stable,
+    /// KIP-848: a new assignment is due.
+    Assigning,
+    /// KIP-848: members are on their way to what they are to have.
+    Reconciling,
 }
 
 impl GroupState {
@@ -39,6 +48,8 @@ impl GroupState {
             Self::PreparingRebalance => "PreparingRebalance",
             Self::CompletingRebalance => "CompletingRebalance",
             Self::Stable => "Stable",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
         }
     }
 }
@@ -46,6 +57,8 @@ impl GroupState {
 /// A group.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
+    /// Set in a group of the new protocol, which has none of the rest but the offsets.
+    pub(crate) modern: Option<Box<ConsumerGroup>>,
     pub(crate) state: GroupState,
     pub(crate) generation: i32,
     pub(crate) protocol_type: String,
@@ -88,6 +101,29 @@ const MEMBER_ID_REQUIRED: i16 = 4;
 const SKIP_ASSIGNMENT: i16 = 9;
 
 impl Group {
+    /// The state, in either protocol.
+    pub(crate) fn state(&self) -> GroupState {
+        self.modern.as_ref().map_or(self.state, |modern| modern.state())
+    }
+
+    /// The generation, or the epoch of the new protocol.
+    pub(crate) fn epoch(&self) -> i32 {
+        self.modern.as_ref().map_or(self.generation, |modern| modern.epoch)
+    }
+
+    /// The members' ids; those of the classic protocol in the order in which they joined.
+    pub(crate) fn member_ids(&self) -> Vec<String> {
+        match &self.modern {
+            Some(modern) => modern.members.keys().cloned().collect(),
+            None => self.members.iter().map(|member| member.id.clone()).collect(),
+        }
+    }
+
+    /// Whether it has no members.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.modern.as_ref().is_none_or(|modern| modern.members.is_empty())
+    }
+
     /// A member, old or new, joins.
     pub(crate) fn join(
         &mut self,
@@ -96,6 +132,17 @@ impl Group {
         now: Instant,
         reply: Sender<JoinGroupResponse>,
     ) {
+        if self.modern.as_ref().is_some_and(|modern| modern.members.is_empty()) {
+            (self.generation, self.modern) = (self.epoch(), None);
+        }
+        if let Some(modern) = &mut self.modern {
+            match modern.classic_join(request, &joiner, now) {
+                // A member whose connection is gone comes back or times out.
+                Ok(response) => drop(reply.send(response)),
+                Err((code, id)) => refuse_join(reply, code, &id),
+            }
+            return;
+        }
         let member_id = request.member_id.clone();
         if let Err(code) = self.try_join(request, joiner, now, reply) {
             let (code, reply) = *code;
@@ -386,6 +433,13 @@ impl Group {
 
     /// A member asks for its assignment; the leader brings everybody's.
     pub(crate) fn sync(&mut self, request: SyncGroupRequest, now: Instant, reply: Sender<SyncGroupResponse>) {
+        if let Some(modern) = &self.modern {
+            match modern.classic_sync(&request.member_id, request.generation_id) {
+                Ok(response) => drop(reply.send(response)),
+                Err(code) => refuse_sync(reply, code),
+            }
+            return;
+        }
         let at =
             match self.check(&request.member_id, request.group_instance_id.as_deref(), request.generation_id)
             {
@@ -404,7 +458,9 @@ impl Group {
         let Some(member) = self.members.get_mut(at) else { return };
         member.touch(now);
         match self.state {
-            GroupState::Empty => refuse_sync(reply, ErrorCode::UNKNOWN_MEMBER_ID),
+            GroupState::Empty | GroupState::Assigning | GroupState::Reconciling => {
+                refuse_sync(reply, ErrorCode::UNKNOWN_MEMBER_ID);
+            }
             GroupState::PreparingRebalance => refuse_sync(reply, ErrorCode::REBALANCE_IN_PROGRESS),
             GroupState::Stable => {
                 let assignment = member.assignment.clone();
@@ -454,6 +510,9 @@ impl Group {
         generation: i32,
         now: Instant,
     ) -> Result<(), ErrorCode> {
+        if let Some(modern) = &mut self.modern {
+            return modern.classic_heartbeat(member_id, generation, now);
+        }
         let at = self.check(member_id, instance_id, generation)?;
         if let Some(member) = self.members.get_mut(at) {
             member.touch(now);
@@ -471,6 +530,9 @@ impl Group {
         instance_id: Option<&str>,
         now: Instant,
     ) -> Result<(), ErrorCode> {
+        if let Some(modern) = &mut self.modern {
+            return modern.classic_leave(member_id, instance_id);
+        }
         if self.pending.remove(member_id).is_some() {
             self.go_on(now);
             return Ok(());
@@ -523,6 +585,9 @@ impl Group {
         generation: i32,
         now: Instant,
     ) -> Result<(), ErrorCode> {
+        if let Some(modern) = &self.modern {
+            return modern.check_commit(member_id, generation);
+        }
         if generation < 0 && self.members.is_empty() {
             return Ok(());
         }
@@ -555,6 +620,11 @@ impl Group {
 
     /// Throws a member out, as if its session had timed out.
     pub(crate) fn evict(&mut self, member_id: &str, now: Instant) -> bool {
+        if let Some(modern) = &mut self.modern {
+            let removed = modern.remove(member_id);
+            self.maybe_downgrade(now);
+            return removed;
+        }
         let at = self.members.iter().position(|member| member.id == member_id);
         if let Some(at) = at {
             self.remove(at, now);
@@ -565,6 +635,10 @@ impl Group {
 
     /// Begins a rebalance though nobody asked for one.
     pub(crate) fn force_rebalance(&mut self, now: Instant) {
+        if let Some(modern) = &mut self.modern {
+            modern.epoch += 1;
+            return;
+        }
         if !self.members.is_empty() {
             self.rebalance(now);
         }
@@ -572,6 +646,9 @@ impl Group {
 
     /// When [`expire`](Self::expire) has something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        if let Some(modern) = &self.modern {
+            return modern.next_deadline();
+        }
         let sessions = self.members.iter().filter(|member| !member.is_waiting());
         let sessions = sessions.map(|member| member.session_deadline);
         let phases = [self.sync_deadline, self.join_not_before.or(self.join_deadline)];
@@ -582,6 +659,11 @@ impl Group {
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return false;
+        }
+        if let Some(modern) = &mut self.modern {
+            let expired = modern.expire(now);
+            self.maybe_downgrade(now);
+            return expired;
         }
         if self.join_not_before.is_some_and(|moment| now >= moment) {
             self.join_not_before = None;
@@ -607,5 +689,7 @@ impl Group {
     }
 }
 
+#[cfg(test)]
+mod consumer_tests;
 #[cfg(test)]
 mod tests;

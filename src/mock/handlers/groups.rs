@@ -2,7 +2,7 @@
 
 use super::{Cx, Handled, Handler};
 use crate::error_code::ErrorCode;
-use crate::mock::group::GroupState;
+use crate::mock::group::{Group, GroupState};
 use crate::mock::state::State;
 use crate::protocol::messages::delete_groups::DeletableGroupResult;
 use crate::protocol::messages::describe_groups::{DescribedGroup, DescribedGroupMember};
@@ -70,7 +70,8 @@ impl Handler for DescribeGroupsRequest {
                 return answer;
             }
             let state = cx.state();
-            let Some(group) = state.groups.get(&answer.group_id) else {
+            let classic = |group: &&Group| group.modern.is_none();
+            let Some(group) = state.groups.get(&answer.group_id).filter(classic) else {
                 answer.group_state = "Dead".to_owned();
                 if cx.version >= 6 {
                     answer.error_code = ErrorCode::GROUP_ID_NOT_FOUND;
@@ -116,17 +117,25 @@ impl Handler for ListGroupsRequest {
             .groups
             .iter()
             .filter(|(id, _)| state.check_coordinator(cx.broker, id).is_ok())
-            .filter(|(_, group)| wanted(&self.states_filter, group.state.name()))
-            .filter(|_| wanted(&self.types_filter, "classic"))
+            .filter(|(_, group)| wanted(&self.states_filter, group.state().name()))
+            .filter(|(_, group)| wanted(&self.types_filter, type_of(group)))
             .map(|(id, group)| ListedGroup {
                 group_id: id.clone(),
-                protocol_type: group.protocol_type.clone(),
-                group_state: group.state.name().to_owned(),
-                group_type: "classic".to_owned(),
+                protocol_type: if group.modern.is_some() {
+                    "consumer".to_owned()
+                } else {
+                    group.protocol_type.clone()
+                },
+                group_state: group.state().name().to_owned(),
+                group_type: type_of(group).to_owned(),
             })
             .collect();
         Handled::Answer(response)
     }
+}
+
+fn type_of(group: &Group) -> &'static str {
+    if group.modern.is_some() { "consumer" } else { "classic" }
 }
 
 impl Handler for DeleteGroupsRequest {
@@ -136,7 +145,7 @@ impl Handler for DeleteGroupsRequest {
                 let mut state = cx.state();
                 match state.groups.get(&group_id) {
                     None => Err(ErrorCode::GROUP_ID_NOT_FOUND),
-                    Some(group) if !group.members.is_empty() => Err(ErrorCode::NON_EMPTY_GROUP),
+                    Some(group) if !group.is_empty() => Err(ErrorCode::NON_EMPTY_GROUP),
                     Some(_) => {
                         state.groups.remove(&group_id);
                         Ok(())

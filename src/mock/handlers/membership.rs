@@ -40,7 +40,12 @@ impl Handler for JoinGroupRequest {
                 initial_delay: state.settings.initial_rebalance_delay,
             };
             let now = cx.cluster.net.now();
-            state.groups.entry(self.group_id.clone()).or_default().join(self, joiner, now, sender);
+            let catalogue = state.catalogue();
+            let group = state.groups.entry(self.group_id.clone()).or_default();
+            if let Some(modern) = &mut group.modern {
+                modern.catalogue = catalogue;
+            }
+            group.join(self, joiner, now, sender);
         }
         cx.cluster.group_timers.notify();
         cx.cluster.changed();

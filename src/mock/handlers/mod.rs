@@ -1,6 +1,7 @@
 //! What brokers answer: one file an API, or a few that belong together.
 
 mod configs;
+mod consumer_groups;
 mod fetch;
 mod groups;
 mod init_producer_id;
@@ -126,7 +127,7 @@ serve! {
     FindCoordinatorRequest, JoinGroupRequest, HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest,
     DescribeGroupsRequest, ListGroupsRequest, ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
     DeleteRecordsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest, DescribeConfigsRequest,
-    CreatePartitionsRequest, DeleteGroupsRequest, DescribeClusterRequest, DescribeTopicPartitionsRequest,
+    CreatePartitionsRequest, DeleteGroupsRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupDescribeRequest, DescribeClusterRequest, DescribeTopicPartitionsRequest,
 }
 
 async fn serve_one<R: Handler>(

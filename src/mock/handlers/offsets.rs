@@ -170,6 +170,13 @@ fn of_group(cx: &Cx, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGro
     answer.error_code = checked.err().unwrap_or_default();
     let state = cx.state();
     let group = state.groups.get(&answer.group_id).filter(|_| checked.is_ok());
+    if let (Some(modern), Some(member)) = (group.and_then(|group| group.modern.as_ref()), &request.member_id)
+    {
+        if let Err(code) = modern.check_commit(member, request.member_epoch) {
+            answer.error_code = code;
+            return answer;
+        }
+    }
     let committed = |topic: &str, index: i32| {
         let found = group.and_then(|group| group.offsets.get(&(topic.to_owned(), index)));
         OffsetFetchResponsePartitions {
