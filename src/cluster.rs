@@ -46,6 +46,7 @@ pub struct Snapshot {
     controller: Option<i32>,
     cluster_id: Option<String>,
     version: u64,
+    refreshed: Option<Instant>,
 }
 
 /// A topic and its partitions.
@@ -144,6 +145,11 @@ impl Snapshot {
     /// Counts the changes of the view; 0 before the first.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// When a broker last answered with metadata.
+    pub fn refreshed_at(&self) -> Option<Instant> {
+        self.refreshed
     }
 }
 
@@ -543,6 +549,7 @@ impl Cluster {
             controller: (response.controller_id >= 0).then_some(response.controller_id),
             cluster_id: response.cluster_id,
             version: old.version + 1,
+            refreshed: Some(self.net().now()),
         };
         for broker in response.brokers {
             let Ok(port) = u16::try_from(broker.port) else { continue };

@@ -40,6 +40,7 @@
 //! | options, by method or by Kafka's property names | [`config`] |
 //! | what can go wrong, and what to do about it | [`Error`], [`ErrorKind`] |
 //! | keys and values of other types than bytes and text | [`serializer`] |
+//! | what a client counts and measures, and a text for Prometheus | [`metrics`] |
 //! | a Kafka cluster inside a test | [`mock`] (feature `mock`) |
 //! | what is known of the cluster | [`cluster::ClusterMetadata`] |
 //! | a client of your own | [`net`], [`protocol`], [`record`] |
@@ -57,6 +58,7 @@ pub mod config;
 pub mod consumer;
 pub mod error;
 pub mod error_code;
+pub mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod net;

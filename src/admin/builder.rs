@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 use super::{Admin, KafkaAdminClient};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
-use crate::config::{AdminConfig, Faults};
+use crate::config::{AdminConfig, Client, Faults};
 use crate::error::Result;
+use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
@@ -32,15 +33,17 @@ impl AdminBuilder {
         let config = self.config.finish(self.faults)?;
         let clock = Clock::system();
         let view = ClusterMetadata::default();
+        let metrics = Registry::for_client(Client::Admin, &config.common);
         let io = IoThread::start(format!("kavka-io-{}", config.common.client_id), clock, {
-            let (config, view) = (config.clone(), view.clone());
+            let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());
             move |net| {
                 let manager = Manager::new(net, &config.common, &config.common.client_id);
+                manager.report_to(&metrics);
                 // An admin client asks for topics by requests of its own, which create none.
                 let cluster = Cluster::new(manager, &config.common, false, view)?;
                 Ok(Admin { cluster, config })
             }
         })?;
-        Ok(KafkaAdminClient { config, clock, view, io, closed: AtomicBool::new(false) })
+        Ok(KafkaAdminClient { config, clock, view, metrics, io, closed: AtomicBool::new(false) })
     }
 }

@@ -30,6 +30,7 @@ use crate::cluster::{Cluster, ClusterMetadata, GRACE};
 use crate::config::AdminConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
+use crate::metrics::{MetricsSnapshot, Registry};
 use crate::net::backoff::Backoff;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
@@ -58,6 +59,7 @@ pub struct KafkaAdminClient {
     config: AdminConfig,
     clock: Clock,
     view: ClusterMetadata,
+    metrics: Registry,
     io: IoThread<Admin>,
     closed: AtomicBool,
 }
@@ -88,6 +90,11 @@ impl KafkaAdminClient {
     /// What the client knows of the cluster.
     pub fn cluster(&self) -> &ClusterMetadata {
         &self.view
+    }
+
+    /// What the client counts and measures, as it is now: see [`metrics`](crate::metrics).
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.metrics.snapshot()
     }
 
     /// The options in effect.

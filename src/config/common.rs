@@ -107,6 +107,18 @@ macro_rules! common_options {
             /// The release to assume of brokers that cannot say what they support (0.9 and older). Everybody else
             /// is asked, and this is ignored. Defaults to none.
             api_version: Option<BrokerVersion> = None, "api.version", "api_version";
+
+            /// Whether the client measures anything: see [`metrics`](crate::metrics). kafka-python's own.
+            /// Defaults to `true`.
+            metrics_enabled: bool = true, "metrics.enabled", "metrics_enabled";
+
+            /// How long a sample of the metrics lasts. Rates, averages and maxima reach back
+            /// `metrics_num_samples` of them. Defaults to 30 s.
+            metrics_sample_window: Duration = Duration::from_secs(30),
+                "metrics.sample.window.ms", "metrics_sample_window_ms", 1 => MAX_MS;
+
+            /// How many samples rates, averages and maxima are taken over. Defaults to 2.
+            metrics_num_samples: usize = 2, "metrics.num.samples", "metrics_num_samples", 1 => 1_000;
         }
     };
 }

@@ -8,8 +8,9 @@ use super::event::{Events, Shared};
 use super::io::ConsumerIo;
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
-use crate::config::{ConsumerConfig, Faults};
+use crate::config::{Client, ConsumerConfig, Faults};
 use crate::error::Result;
+use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
@@ -63,17 +64,19 @@ impl<K, V> ConsumerBuilder<K, V> {
         let shared = Arc::<Shared>::default();
         let (sender, inbox) = crossbeam_channel::unbounded();
         let events = Events::new(sender, Arc::clone(&shared));
+        let metrics = Registry::for_client(Client::Consumer, &config.common);
         let name = format!("kavka-io-{}", config.common.client_id);
         let io = IoThread::start(name, clock, {
-            let (config, view) = (config.clone(), view.clone());
+            let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());
             move |net| {
                 let manager = Manager::new(net, &config.common, &config.common.client_id);
+                manager.report_to(&metrics);
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
                 Ok(ConsumerIo::start(cluster, config, events))
             }
         })?;
         Ok(KafkaConsumer {
-            core: Core::new(config, clock, view, io, shared, inbox),
+            core: Core::new(config, clock, view, metrics, io, shared, inbox),
             key_deserializer: self.key_deserializer,
             value_deserializer: self.value_deserializer,
         })

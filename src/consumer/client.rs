@@ -13,6 +13,7 @@ use super::subscription::Selection;
 use super::waker::ConsumerWaker;
 use crate::cluster::GRACE;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::MetricsSnapshot;
 use crate::serializer::DefaultSerializer;
 use crate::types::{
     ConsumerGroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, OffsetSpec, TopicPartition,
@@ -439,6 +440,12 @@ impl<K, V> KafkaConsumer<K, V> {
     /// Who commits for the group, for a transactional producer. Never blocks.
     pub fn group_metadata(&self) -> ConsumerGroupMetadata {
         self.core.group_metadata()
+    }
+
+    /// What the consumer counts and measures, as it is now: see [`metrics`](crate::metrics). Can be called after a
+    /// close, too.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.core.metrics.snapshot()
     }
 
     /// A handle to wake this consumer with, from any thread.

@@ -17,6 +17,7 @@ use super::subscription::{Phase, Selection, SubscriptionState};
 use crate::cluster::{ClusterMetadata, GRACE};
 use crate::config::ConsumerConfig;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Registry;
 use crate::net::bridge::{IoThread, panic_text};
 use crate::net::clock::Clock;
 use crate::record::{DecompressLimits, RecordError};
@@ -26,6 +27,7 @@ pub(super) struct Core {
     pub(super) config: ConsumerConfig,
     pub(super) clock: Clock,
     pub(super) view: ClusterMetadata,
+    pub(super) metrics: Registry,
     pub(super) io: IoThread<ConsumerIo>,
     pub(super) shared: Arc<Shared>,
     pub(super) subscription: SubscriptionState,
@@ -67,6 +69,7 @@ impl Core {
         config: ConsumerConfig,
         clock: Clock,
         view: ClusterMetadata,
+        metrics: Registry,
         io: IoThread<ConsumerIo>,
         shared: Arc<Shared>,
         inbox: Receiver<Event>,
@@ -76,6 +79,7 @@ impl Core {
             config,
             clock,
             view,
+            metrics,
             io,
             shared,
             subscription,

@@ -21,6 +21,7 @@ use futures_util::future::select;
 
 use super::event_loop::Net;
 use super::manager::NodeId;
+use super::meter::Meter;
 use super::transport::{BoxStream, FrameReader, Transport};
 use super::versions::ApiVersions;
 use super::wakeup::Wakeup;
@@ -73,6 +74,8 @@ pub struct ConnectionOptions {
     pub max_in_flight: usize,
     /// Do not ask for ApiVersions: the broker is older than Kafka 0.10.
     pub before_0_10: bool,
+    /// What is measured of the connection.
+    pub meter: Meter,
 }
 
 struct InFlight {
@@ -127,6 +130,9 @@ impl Connection {
                 *connection.0.peer.borrow_mut() = Some(connection.0.transport.describe());
                 connection.0.opened.set(net.now());
                 connection.0.answers.set(0);
+                if connection.is_open() {
+                    connection.0.options.meter.opened(net.now());
+                }
                 Ok(connection)
             }
             Err(error) => {
@@ -299,8 +305,10 @@ impl Connection {
         let correlation = self.0.next_correlation.get();
         let frame = encode_request(correlation, Some(&self.0.options.client_id), request, version)?;
         self.0.next_correlation.set(correlation.wrapping_add(1));
+        let now = self.0.net.now();
         log::trace!("{}: {} v{version} #{correlation}", self.0.node, R::API_KEY.name());
-        self.0.last_used.set(self.0.net.now());
+        self.0.last_used.set(now);
+        self.0.options.meter.sent(frame.iter().map(Bytes::len).sum(), now);
         self.0.transport.write(frame);
         Ok(correlation)
     }
@@ -316,7 +324,11 @@ impl Connection {
             None => error,
         };
         *self.0.closed.borrow_mut() = Some(error.clone());
-        self.0.closed_at.set(Some(self.0.net.now()));
+        let now = self.0.net.now();
+        self.0.closed_at.set(Some(now));
+        if self.0.peer.borrow().is_some() {
+            self.0.options.meter.closed(now);
+        }
         self.0.transport.close();
         let in_flight = std::mem::take(&mut *self.0.in_flight.borrow_mut());
         for request in in_flight {
@@ -423,6 +435,7 @@ impl Connection {
             }
             let now = self.0.net.now();
             self.0.last_used.set(now);
+            self.0.options.meter.received(body.len() + LENGTH_BYTES, now - request.sent, now);
             log::trace!(
                 "{}: answer to {} #{} after {:?}, {} bytes",
                 self.0.node,
@@ -464,7 +477,9 @@ impl Connection {
         let millis = response.throttle_time_ms();
         if millis > 0 {
             let pause = Duration::from_millis(u64::from(millis.unsigned_abs())).min(LONGEST_THROTTLE);
-            let until = self.0.net.now() + pause;
+            let now = self.0.net.now();
+            let until = now + pause;
+            self.0.options.meter.throttled(pause, now);
             log::debug!("{}: throttled for {millis} ms", self.0.node);
             self.0.throttled_until.set(self.0.throttled_until.get().max(Some(until)));
         }
@@ -584,6 +599,9 @@ async fn race<T>(a: impl Future<Output = T>, b: impl Future<Output = T>) -> T {
 fn gone() -> Error {
     Error::new(ErrorKind::Closed, "the client was closed before the answer came")
 }
+
+/// What a frame's length takes in front of it.
+const LENGTH_BYTES: usize = 4;
 
 /// The answer to ApiVersions is small; whoever announces more on a fresh connection is no broker.
 const FIRST_FRAME_LIMIT: usize = 1024 * 1024;

@@ -20,8 +20,10 @@ use super::backoff::Backoff;
 use super::connection::{Connection, ConnectionOptions};
 use super::event_loop::Net;
 use super::inet::{Address, Connector, SocketOptions, SystemResolver, TcpConnector};
+use super::meter::Meters;
 use crate::config::CommonConfig;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Registry;
 use crate::protocol::Request;
 
 /// Who a connection goes to.
@@ -56,6 +58,7 @@ struct Inner {
     connector: Box<dyn Connector>,
     nodes: RefCell<HashMap<NodeId, Node>>,
     next_attempt: Cell<u64>,
+    meters: Meters,
 }
 
 struct Node {
@@ -103,6 +106,7 @@ impl Manager {
             connector,
             nodes: RefCell::default(),
             next_attempt: Cell::new(0),
+            meters: Meters::default(),
         }));
         let weak = Rc::downgrade(&manager.0);
         let (idle, tick) = (config.connections_max_idle, config.connections_max_idle / 4);
@@ -120,6 +124,16 @@ impl Manager {
     /// The event loop's handle.
     pub fn net(&self) -> &Net {
         &self.0.net
+    }
+
+    /// Measures the connections that are made from now on: see [`meter`](super::meter).
+    pub fn report_to(&self, registry: &Registry) {
+        self.0.meters.report_to(registry);
+    }
+
+    /// The registry given to [`report_to`](Self::report_to); without it one that is off.
+    pub fn registry(&self) -> Registry {
+        self.0.meters.registry()
     }
 
     /// Says where a node is. A node that has moved loses its connection; an attempt to connect to it begins
@@ -152,6 +166,7 @@ impl Manager {
     /// Forgets a node and closes its connection.
     pub fn remove_node(&self, id: NodeId) {
         let node = self.0.nodes.borrow_mut().remove(&id);
+        self.0.meters.forget(id);
         if let Some(connection) = node.and_then(|node| node.connection) {
             connection
                 .close(Error::new(ErrorKind::Connection, "the broker is no longer part of the cluster"));
@@ -335,6 +350,7 @@ impl Manager {
             receive_message_max_bytes: config.receive_message_max_bytes,
             max_in_flight: config.max_in_flight_requests_per_connection,
             before_0_10: config.api_version.is_some_and(|version| version.is_before_0_10()),
+            meter: self.0.meters.of(id),
         };
         // A connector of the program's own may forget the deadline.
         let connecting = self.0.connector.connect(net, &address, deadline);
@@ -369,6 +385,7 @@ impl Manager {
                 node.not_before = Some(self.0.net.now() + self.reconnect_backoff(1));
             }
             Err(error) => {
+                self.0.meters.failed(self.0.net.now());
                 node.failures = node.failures.saturating_add(1);
                 let pause = self.reconnect_backoff(node.failures);
                 node.not_before = Some(self.0.net.now() + pause);

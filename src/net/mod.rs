@@ -11,6 +11,7 @@ pub mod connection;
 pub mod event_loop;
 pub mod inet;
 pub mod manager;
+pub mod meter;
 pub mod transport;
 pub mod versions;
 pub mod wakeup;

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
+use super::sensors::{Sensors, nanos};
 use crate::cluster::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
@@ -41,6 +42,7 @@ pub(super) struct Accumulator {
     next_batch: AtomicU64,
     /// While somebody flushes, no batch lingers.
     flushing: AtomicUsize,
+    sensors: Sensors,
 }
 
 /// Batches whose outcome is open.
@@ -139,6 +141,7 @@ impl Accumulator {
         compression: Compression,
         memory: Memory,
         sender: Wakeup,
+        sensors: Sensors,
     ) -> Self {
         let (active, activated) = crossbeam_channel::unbounded();
         Self {
@@ -154,7 +157,12 @@ impl Accumulator {
             incomplete: Mutex::default(),
             next_batch: AtomicU64::new(0),
             flushing: AtomicUsize::new(0),
+            sensors,
         }
+    }
+
+    pub(super) fn sensors(&self) -> &Sensors {
+        &self.sensors
     }
 
     pub(super) fn memory(&self) -> &Memory {
@@ -262,7 +270,7 @@ impl Accumulator {
         let index = record.append_to(&mut builder).ok_or_else(|| {
             Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows")
         })?;
-        let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone()));
+        let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone(), 0));
         {
             let mut incomplete = self.incomplete.lock();
             if incomplete.abandoned {
@@ -285,16 +293,24 @@ impl Accumulator {
 
     fn wait_for_memory(&self, bytes: usize, deadline: Instant) -> Result<Permit> {
         self.sender.notify();
-        self.memory.reserve(bytes, deadline).map_err(|refusal| match refusal {
+        let began = self.clock.now();
+        let granted = self.memory.reserve(bytes, deadline);
+        let now = self.clock.now();
+        let sensors = &self.sensors.producer;
+        sensors.buffer_wait.record(nanos(now.saturating_duration_since(began)), now);
+        granted.map_err(|refusal| match refusal {
             Refusal::Closed => Error::new(ErrorKind::Closed, "the producer is closed"),
-            Refusal::TimedOut => Error::new(
-                ErrorKind::BufferExhausted,
-                format!(
-                    "no memory came free within max.block.ms for a batch of {bytes} bytes: the brokers take records \
-                     more slowly than they are sent (buffer.memory={})",
-                    self.memory.total()
-                ),
-            ),
+            Refusal::TimedOut => {
+                sensors.buffer_exhausted.record(1.0, now);
+                Error::new(
+                    ErrorKind::BufferExhausted,
+                    format!(
+                        "no memory came free within max.block.ms for a batch of {bytes} bytes: the brokers take \
+                         records more slowly than they are sent (buffer.memory={})",
+                        self.memory.total()
+                    ),
+                )
+            }
         })
     }
 
@@ -311,6 +327,7 @@ impl Accumulator {
     /// Compresses and sums a batch and puts it into its place.
     fn seal(&self, queue: &PartitionQueue, number: u64, open: OpenBatch) {
         let OpenBatch { builder, opened, handle, permit, .. } = open;
+        handle.set_records(builder.record_count());
         let sealed = builder.seal(&self.compression, self.magic.load(Ordering::Relaxed));
         let mut state = queue.state.lock();
         let place =
@@ -420,6 +437,10 @@ impl Accumulator {
 
     /// Records the outcome of a batch and wakes whoever waits for it.
     pub(super) fn complete(&self, number: u64, handle: &BatchHandle, outcome: Outcome) {
+        if matches!(outcome, Outcome::Failed(_)) && !handle.is_done() {
+            let topic = handle.topic_partition().shared_topic();
+            self.sensors.failed(&topic, handle.records(), self.clock.now());
+        }
         handle.complete(outcome);
         // After the callbacks, so that a flush waits for them, too.
         self.incomplete.lock().batches.remove(&number);

@@ -23,6 +23,9 @@ pub(super) struct Batch {
     /// other records before that request is gone.
     pub(super) bytes: Bytes,
     pub(super) count: u32,
+    /// Its size before it was compressed, and that of its largest record.
+    pub(super) plain_size: usize,
+    pub(super) largest: usize,
     pub(super) opened: Instant,
     /// How often it was sent.
     pub(super) attempts: u32,
@@ -48,6 +51,8 @@ impl Batch {
             place: (number, 0),
             handle,
             count: sealed.record_count(),
+            plain_size: sealed.plain_size(),
+            largest: sealed.largest_record(),
             bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
             opened,
             attempts: 0,
@@ -87,8 +92,13 @@ impl Batch {
             Self {
                 number: self.number,
                 place: (self.place.0, self.place.1 + skipped),
-                handle: Arc::new(BatchHandle::new(self.handle.topic_partition().clone())),
+                handle: Arc::new(BatchHandle::new(
+                    self.handle.topic_partition().clone(),
+                    sealed.record_count(),
+                )),
                 count: sealed.record_count(),
+                plain_size: sealed.plain_size(),
+                largest: sealed.largest_record(),
                 bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
                 opened: self.opened,
                 attempts: 0,

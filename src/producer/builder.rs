@@ -7,11 +7,13 @@ use super::accumulator::Accumulator;
 use super::memory::Memory;
 use super::partitioner::Partitioner;
 use super::sender::Sender;
+use super::sensors::Sensors;
 use super::{KafkaProducer, Shared};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
-use crate::config::{CompressionType, Faults, ProducerConfig};
+use crate::config::{Client, CompressionType, Faults, ProducerConfig};
 use crate::error::Result;
+use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
@@ -75,13 +77,22 @@ impl<K, V> ProducerBuilder<K, V> {
         let clock = Clock::system();
         let view = ClusterMetadata::default();
         let memory = Memory::new(config.buffer_memory);
-        let accumulator =
-            Arc::new(Accumulator::new(clock, config.batch_size.max(1), compression, memory, Wakeup::new()));
+        let registry = Registry::for_client(Client::Producer, &config.common);
+        let accumulator = Arc::new(Accumulator::new(
+            clock,
+            config.batch_size.max(1),
+            compression,
+            memory,
+            Wakeup::new(),
+            Sensors::new(&registry),
+        ));
+        accumulator.sensors().watch(&accumulator, &view);
         let name = format!("kavka-io-{}", config.common.client_id);
         let io = IoThread::start(name, clock, {
             let (config, view, accumulator) = (config.clone(), view.clone(), Arc::clone(&accumulator));
             move |net| {
                 let manager = Manager::new(net, &config.common, &config.common.client_id);
+                manager.report_to(&accumulator.sensors().registry);
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
                 Ok(Sender::start(cluster, accumulator, config))
             }

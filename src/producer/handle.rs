@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -243,6 +244,8 @@ pub(super) enum Outcome {
 /// The shared outcome of a batch.
 pub(super) struct BatchHandle {
     topic_partition: TopicPartition,
+    /// How many records it has; 0 until it is closed.
+    records: AtomicU32,
     outcome: OnceLock<Outcome>,
     waiting: Mutex<Waiting>,
     done: Condvar,
@@ -259,8 +262,22 @@ struct Waiting {
 }
 
 impl BatchHandle {
-    pub(super) fn new(topic_partition: TopicPartition) -> Self {
-        Self { topic_partition, outcome: OnceLock::new(), waiting: Mutex::default(), done: Condvar::new() }
+    pub(super) fn new(topic_partition: TopicPartition, records: u32) -> Self {
+        Self {
+            topic_partition,
+            records: AtomicU32::new(records),
+            outcome: OnceLock::new(),
+            waiting: Mutex::default(),
+            done: Condvar::new(),
+        }
+    }
+
+    pub(super) fn set_records(&self, records: u32) {
+        self.records.store(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn records(&self) -> u32 {
+        self.records.load(Ordering::Relaxed)
     }
 
     pub(super) fn topic_partition(&self) -> &TopicPartition {

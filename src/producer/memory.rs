@@ -68,6 +68,11 @@ impl Memory {
         self.0.total
     }
 
+    /// How many threads wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.state.lock().waiting.len()
+    }
+
     /// Takes `bytes` if they are free and nobody waits for memory already.
     pub(super) fn try_reserve(&self, bytes: usize) -> Option<Permit> {
         let mut state = self.0.state.lock();

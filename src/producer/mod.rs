@@ -13,6 +13,7 @@ mod memory;
 pub mod partitioner;
 mod record;
 mod sender;
+mod sensors;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,6 +29,7 @@ pub use record::ProducerRecord;
 use crate::cluster::{ClusterMetadata, GRACE, TopicMetadata};
 use crate::config::ProducerConfig;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::MetricsSnapshot;
 use crate::net::bridge::{IoThread, on_io_thread};
 use crate::net::clock::Clock;
 use crate::record::record_size_upper_bound;
@@ -36,6 +38,7 @@ use crate::types::check_topic_name;
 use accumulator::{Accumulator, PartitionQueue, RawRecord, TopicQueues};
 use partitioner::{PartitionInput, PartitionView, Partitioner, partition_for_key};
 use sender::Sender;
+use sensors::nanos;
 
 /// Sends records to a Kafka cluster. Thread-safe: share it by reference or in an `Arc`.
 ///
@@ -151,7 +154,12 @@ impl<K, V> KafkaProducer<K, V> {
     /// [`ErrorKind::Timeout`], telling how many batches are still on their way. Deliveries that fail are no
     /// error of the flush: their handles tell.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
-        self.shared.flush(self.shared.clock.deadline(timeout))
+        let began = self.shared.clock.now();
+        let flushed = self.shared.flush(self.shared.clock.deadline(timeout));
+        let now = self.shared.clock.now();
+        let took = now.saturating_duration_since(began);
+        self.shared.accumulator.sensors().producer.flush.record(nanos(took), now);
+        flushed
     }
 
     /// Flushes, stops the IO thread, and ends every handle that is still open. A second call does nothing.
@@ -203,6 +211,12 @@ impl<K, V> KafkaProducer<K, V> {
     /// How many bytes of `buffer_memory` are free. Equal to all of it when nothing is queued.
     pub fn buffer_available_bytes(&self) -> usize {
         self.shared.accumulator.memory().available()
+    }
+
+    /// What the producer counts and measures, as it is now: see [`metrics`](crate::metrics). Can be called from any
+    /// thread, and after a close.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.shared.accumulator.sensors().registry.snapshot()
     }
 
     /// The options in effect.
@@ -366,14 +380,17 @@ impl Shared {
             let text = "the topic's metadata is not known yet, and this call does not wait for it";
             return Err(Error::new(ErrorKind::Timeout, text).with_topic(topic));
         }
-        self.io
-            .run(deadline + GRACE, "metadata", move |sender| async move {
-                let cluster = sender.cluster();
-                let known = cluster.net().until(deadline, cluster.topic(&name)).await;
-                sender.learn_format();
-                known.unwrap_or_else(|| Err(cluster.topic_timeout(&name, waited)))
-            })
-            .map_err(|error| if error.topic().is_none() { with_topic(error, topic) } else { error })
+        let began = self.clock.now();
+        let known = self.io.run(deadline + GRACE, "metadata", move |sender| async move {
+            let cluster = sender.cluster();
+            let known = cluster.net().until(deadline, cluster.topic(&name)).await;
+            sender.learn_format();
+            known.unwrap_or_else(|| Err(cluster.topic_timeout(&name, waited)))
+        });
+        let now = self.clock.now();
+        let took = now.saturating_duration_since(began);
+        self.accumulator.sensors().producer.metadata_wait.record(nanos(took), now);
+        known.map_err(|error| if error.topic().is_none() { with_topic(error, topic) } else { error })
     }
 
     /// Waits until a topic has a partition that it did not have when last looked at.

@@ -269,6 +269,9 @@ impl Sender {
     fn send_all(self: &Rc<Self>, node: i32, outgoing: Outgoing) {
         for batches in outgoing.requests.into_iter().filter(|batches| !batches.is_empty()) {
             self.state.borrow_mut().nodes.entry(node).or_default().in_flight += 1;
+            let sensors = self.accumulator.sensors();
+            sensors.producer.in_flight.add(1);
+            sensors.sent(&batches, self.net().now());
             let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();

@@ -3,7 +3,7 @@
 use super::compression::{Codec, Compression, Format};
 use super::header::BATCH_OVERHEAD;
 use super::records::Header;
-use super::sealed::{Parts, SealedBatch};
+use super::sealed::{Parts, Plain, SealedBatch};
 use super::varint::{Writer, len32, len64, zigzag32, zigzag64};
 use super::{crc, legacy};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,7 @@ pub struct BatchBuilder {
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
+    largest: usize,
     has_headers: bool,
 }
 
@@ -43,6 +44,7 @@ impl BatchBuilder {
             count: 0,
             base_timestamp: -1,
             max_timestamp: -1,
+            largest: 0,
             has_headers: false,
         }
     }
@@ -101,6 +103,7 @@ impl BatchBuilder {
         } else if timestamp_ms > self.max_timestamp {
             self.max_timestamp = timestamp_ms;
         }
+        self.largest = self.largest.max(size);
         self.len = end;
         let index = self.count;
         self.count += 1;
@@ -150,8 +153,9 @@ impl BatchBuilder {
             return Err(Error::new(ErrorKind::IllegalState, "a batch without records cannot be sealed"));
         }
         self.buf.truncate(self.len);
+        let plain = Plain { size: self.len, largest_record: self.largest };
         if magic != 2 {
-            return self.seal_legacy(compression, magic);
+            return self.seal_legacy(compression, magic, plain);
         }
         if compression.codec() != Codec::None {
             with_scratch(|scratch| -> Result<()> {
@@ -173,10 +177,11 @@ impl BatchBuilder {
             max_timestamp: self.max_timestamp,
             records_crc,
             shift,
+            plain,
         }))
     }
 
-    fn seal_legacy(self, compression: &Compression, magic: i8) -> Result<SealedBatch> {
+    fn seal_legacy(self, compression: &Compression, magic: i8, plain: Plain) -> Result<SealedBatch> {
         if self.has_headers {
             return Err(Error::new(
                 ErrorKind::UnsupportedVersion,
@@ -189,7 +194,7 @@ impl BatchBuilder {
         let records = self.buf.get(BATCH_OVERHEAD..).unwrap_or_default();
         let set =
             legacy::write(records, self.count, self.base_timestamp, self.max_timestamp, compression, magic)?;
-        Ok(SealedBatch::legacy(set, magic, compression.codec(), self.count, self.max_timestamp))
+        Ok(SealedBatch::legacy(set, magic, compression.codec(), self.count, self.max_timestamp, plain))
     }
 
     /// Makes more of the buffer writable.

@@ -24,6 +24,14 @@ pub struct SealedBatch {
     max_timestamp: i64,
     records_crc: u32,
     shift: Shift,
+    plain: Plain,
+}
+
+/// What is remembered of a batch as it was before it was compressed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    pub(super) size: usize,
+    pub(super) largest_record: usize,
 }
 
 /// What a version 2 batch is made of.
@@ -35,12 +43,14 @@ pub(super) struct Parts {
     pub(super) max_timestamp: i64,
     pub(super) records_crc: u32,
     pub(super) shift: Shift,
+    pub(super) plain: Plain,
 }
 
 impl SealedBatch {
     pub(super) fn current(parts: Parts) -> Self {
-        let Parts { buf, codec, record_count, base_timestamp, max_timestamp, records_crc, shift } = parts;
-        Self { buf, magic: 2, codec, record_count, base_timestamp, max_timestamp, records_crc, shift }
+        let Parts { buf, codec, record_count, base_timestamp, max_timestamp, records_crc, shift, plain } =
+            parts;
+        Self { buf, magic: 2, codec, record_count, base_timestamp, max_timestamp, records_crc, shift, plain }
     }
 
     pub(super) fn legacy(
@@ -49,6 +59,7 @@ impl SealedBatch {
         codec: Codec,
         record_count: u32,
         max_timestamp: i64,
+        plain: Plain,
     ) -> Self {
         Self {
             buf,
@@ -59,6 +70,7 @@ impl SealedBatch {
             max_timestamp,
             records_crc: 0,
             shift: Shift::over(0),
+            plain,
         }
     }
 
@@ -76,6 +88,16 @@ impl SealedBatch {
     #[allow(clippy::len_without_is_empty, reason = "a sealed batch is never empty")]
     pub fn len(&self) -> usize {
         self.buf.len()
+    }
+
+    /// The size in bytes before it was compressed.
+    pub fn plain_size(&self) -> usize {
+        self.plain.size
+    }
+
+    /// The size in bytes of the largest record, as it was before it was compressed.
+    pub fn largest_record(&self) -> usize {
+        self.plain.largest_record
     }
 
     /// The version of the format: 2, or 0 or 1 for old brokers.

@@ -21,6 +21,8 @@ impl Sender {
         if let Some(node) = state.nodes.get_mut(&node) {
             node.in_flight = node.in_flight.saturating_sub(1);
         }
+        let sensors = self.accumulator.sensors();
+        sensors.producer.in_flight.add(-1);
         let mut completed = Vec::new();
         let view = self.cluster.snapshot();
         let answer = match &result {
@@ -66,6 +68,9 @@ impl Sender {
             self.carry_out(partition, batch, verdict, &mut completed);
         }
         if let Some(answer) = answer {
+            if let Ok(millis @ 1..) = u64::try_from(answer.throttle_time_ms) {
+                sensors.producer.throttled.record(millis as f64, self.net().now());
+            }
             for endpoint in &answer.node_endpoints {
                 if let Ok(port) = u16::try_from(endpoint.port) {
                     let (host, rack) = (endpoint.host.clone(), endpoint.rack.clone());
@@ -186,6 +191,7 @@ impl Sender {
                         "{}: a batch was too large and goes on in parts",
                         partition.queue.topic_partition
                     );
+                    self.accumulator.sensors().producer.splits.record(1.0, self.net().now());
                     let mut places = Vec::new();
                     for mut part in parts {
                         part.number = self.accumulator.register_part(&part.handle);
@@ -201,6 +207,8 @@ impl Sender {
     }
 
     fn send_again(&self, partition: &mut Partition, batch: Batch, error: Error) {
+        let topic = batch.handle.topic_partition().shared_topic();
+        self.accumulator.sensors().retried(&topic, batch.count, self.net().now());
         let common = &self.config.common;
         let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
         partition.not_before = Some(self.net().now() + backoff.after(batch.attempts, self.net().random()));
