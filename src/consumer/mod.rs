@@ -16,6 +16,7 @@ mod fetcher;
 mod group;
 mod io;
 mod listener;
+mod membership;
 mod offsets;
 mod poll;
 mod reader;
