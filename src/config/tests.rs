@@ -130,6 +130,9 @@ const COMMON: &[(&str, &str)] = &[
     ("receive.buffer.bytes", ""),
     ("send.buffer.bytes", ""),
     ("api.version", ""),
+    ("metrics.enabled", "true"),
+    ("metrics.sample.window.ms", "30000"),
+    ("metrics.num.samples", "2"),
 ];
 const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
