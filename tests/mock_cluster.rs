@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a peer of the mock is not part of the client")]
 
+#[path = "mock_cluster/transactions.rs"]
+mod transactions;
+
 use std::io::{ErrorKind as IoErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! How an admin client is made.
 
+use std::sync::atomic::AtomicBool;
+
 use super::{Admin, KafkaAdminClient};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
@@ -37,15 +39,11 @@ impl AdminBuilder {
             move |net| {
                 let manager = Manager::new(net, &config.common, &config.common.client_id);
                 manager.report_to(&metrics);
-                let cluster = if config.bootstrap_controllers.is_empty() {
-                    // An admin client asks for topics by requests of its own, which create none.
-                    Cluster::new(manager, &config.common, false, view)?
-                } else {
-                    Cluster::of_controllers(manager, &config.common, &config.bootstrap_controllers, view)?
-                };
+                // An admin client asks for topics by requests of its own, which create none.
+                let cluster = Cluster::new(manager, &config.common, false, view)?;
                 Ok(Admin { cluster, config })
             }
         })?;
-        Ok(KafkaAdminClient::new(config, clock, view, metrics, io))
+        Ok(KafkaAdminClient { config, clock, view, metrics, io, closed: AtomicBool::new(false) })
     }
 }

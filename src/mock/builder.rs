@@ -18,6 +18,7 @@ use super::group::consumer::Limits;
 use super::requests::Observed;
 use super::server::{self, Gate};
 use super::state::{Broker, Cluster, Settings, State};
+use super::transactions::{self, Transactions};
 use super::versions::VersionTable;
 
 /// Sets up a [`MockCluster`].
@@ -53,6 +54,8 @@ impl Default for MockClusterBuilder {
                     session_timeout: Duration::from_secs(45),
                     max_size: usize::MAX,
                 },
+                max_transaction_timeout: Duration::from_secs(900),
+                transaction_version: 2,
                 cluster_id: "kavka-mock-cluster-000".to_owned(),
             },
         }
@@ -142,6 +145,20 @@ impl MockClusterBuilder {
         self
     }
 
+    /// The largest timeout that a transactional producer may ask for. Defaults to 15 minutes, as in Kafka.
+    pub fn max_transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.max_transaction_timeout = timeout;
+        self
+    }
+
+    /// The level of the feature `transaction.version`: with 2, partitions join a transaction with the first record
+    /// and each transaction raises the producer's epoch (KIP-890); with less, producers add them first. Brokers
+    /// whose [`versions`](Self::versions) are too old for 2 do without. Defaults to 2.
+    pub fn transaction_version(mut self, level: i16) -> Self {
+        self.settings.transaction_version = level;
+        self
+    }
+
     /// The id of the cluster.
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.settings.cluster_id = id.into();
@@ -207,7 +224,9 @@ impl MockClusterBuilder {
             groups: BTreeMap::new(),
             coordinators: HashMap::new(),
             faults: Faults::default(),
-            next_producer_id: 999,
+            transactions: Transactions::new(999),
+            transaction_coordinators: HashMap::new(),
+            hold_markers: false,
             connections: 0,
         };
         for (name, partitions) in self.topics {
@@ -222,6 +241,7 @@ impl MockClusterBuilder {
             server::listen(&cluster, id)?;
         }
         net.spawn(keep_group_time(Rc::clone(&cluster)));
+        net.spawn(transactions::keep_time(Rc::clone(&cluster)));
         Ok(cluster)
     }
 }

@@ -144,7 +144,7 @@ impl MockCluster {
         })
     }
 
-    /// Has a partition forget its idempotent producers, as brokers do with idle ones.
+    /// Has a partition forget its producers, as brokers do with idle ones; those with an open transaction stay.
     ///
     /// # Errors
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such partition.
@@ -181,6 +181,51 @@ impl MockCluster {
             state.coordinators.insert(group, broker);
             Ok(())
         })
+    }
+
+    /// Makes a broker the coordinator of a transactional id.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
+    pub fn move_transaction_coordinator(&self, transactional_id: &str, broker: i32) -> Result<()> {
+        let id = transactional_id.to_owned();
+        self.change(move |cluster| {
+            check_broker(cluster, broker)?;
+            cluster.state().transaction_coordinators.insert(id, broker);
+            Ok(())
+        })
+    }
+
+    /// Has coordinators write no markers: transactions that are decided stay open in their partitions, and the next
+    /// one of the same producer is told to wait. With `false` they write what they have held back.
+    pub fn hold_transaction_markers(&self, hold: bool) {
+        let _ = self.change(move |cluster| {
+            let mut state = cluster.state();
+            state.hold_markers = hold;
+            state.write_markers(cluster.net.clock().unix_millis());
+            Ok(())
+        });
+    }
+
+    /// Aborts an open transaction as if its time was over, which fences its producer. Returns whether it was open.
+    pub fn expire_transaction(&self, transactional_id: &str) -> bool {
+        let id = transactional_id.to_owned();
+        let expired = self.change(move |cluster| {
+            let mut state = cluster.state();
+            let raise_epochs = state.settings.transaction_version >= 2;
+            let expired = state.transactions.expire_one(&id, raise_epochs);
+            state.write_markers(cluster.net.clock().unix_millis());
+            Ok(expired)
+        });
+        expired.unwrap_or(false)
+    }
+
+    /// Sets the epoch of a transactional id that has no open transaction, as many transactions would have: ids have
+    /// 32,767 epochs. Returns whether there is one.
+    pub fn set_producer_epoch(&self, transactional_id: &str, epoch: i16) -> bool {
+        let id = transactional_id.to_owned();
+        let set = self.change(move |cluster| Ok(cluster.state().transactions.set_epoch(&id, epoch)));
+        set.unwrap_or(false)
     }
 
     /// Has a group rebalance, if it has members.

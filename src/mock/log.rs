@@ -1,4 +1,5 @@
-//! The log of one partition: batches as they came, offsets, leader epochs, and what is known of producers.
+//! The log of one partition: batches as they came, offsets, leader epochs, and what is known of producers and their
+//! transactions.
 
 use std::collections::VecDeque;
 
@@ -6,8 +7,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error_code::ErrorCode;
 use crate::record::{
-    Batch, BatchBuilder, Batches, Codec, Compression, DecompressLimits, ProducerState, TimestampType,
-    assign_offsets,
+    Batch, BatchBuilder, Batches, Codec, Compression, ControlType, DecompressLimits, ProducerState,
+    TimestampType, assign_offsets, control_batch,
 };
 
 use super::producers::{Producers, Verdict};
@@ -22,6 +23,26 @@ pub(crate) struct Log {
     /// The first offset of each leader epoch, in order.
     epochs: Vec<(i32, i64)>,
     producers: Producers,
+    /// The transactions that were aborted, in the order of their ends.
+    aborted: Vec<Aborted>,
+}
+
+/// A transaction that was aborted, as far as it had records here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aborted {
+    pub(crate) producer_id: i64,
+    pub(crate) first_offset: i64,
+    /// The offset of the marker.
+    last_offset: i64,
+}
+
+/// The end of a producer's transaction, as a coordinator has it written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marker {
+    pub(crate) commit: bool,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) coordinator_epoch: i32,
 }
 
 #[derive(Debug)]
@@ -48,6 +69,8 @@ pub(crate) struct AppendRules {
     pub(crate) append_time: Option<i64>,
     /// Whether message sets of magic 0 and 1 are taken (Produce below version 3).
     pub(crate) legacy: bool,
+    /// What is said to a producer whose state was lost; `None` when it may go on with any sequence.
+    pub(crate) unknown_producer: Option<ErrorCode>,
     pub(crate) now_ms: i64,
 }
 
@@ -91,8 +114,8 @@ impl Log {
         let count = batch.record_count().unwrap_or(0);
         let append_time = rules.append_time.unwrap_or(-1);
         if state.id >= 0 {
-            match self.producers.check(state, count)? {
-                Verdict::Next => self.producers.record(state, count, self.end_offset),
+            match self.producers.check(state, count, rules.unknown_producer)? {
+                Verdict::Next => self.producers.record(state, count, self.end_offset, rules.now_ms),
                 Verdict::Duplicate { base_offset } => return Ok(Appended { base_offset, append_time }),
             }
         }
@@ -101,16 +124,81 @@ impl Log {
         Ok(Appended { base_offset, append_time })
     }
 
-    /// Puts a batch at the end without a look at what it holds. Returns its base offset.
+    /// Puts a batch at the end and believes what its header says. Returns its base offset.
     pub(crate) fn append_unchecked(&mut self, data: &Bytes, leader_epoch: i32) -> Result<i64, ErrorCode> {
         match Batches::new(data.clone()).next() {
             Some(Ok(batch)) if batch.magic() == 2 && batch.size() == data.len() => {
                 let base_offset = self.end_offset;
                 self.place(&batch, leader_epoch, None);
+                self.follow(&batch, base_offset);
                 Ok(base_offset)
             }
             _ => Err(ErrorCode::CORRUPT_MESSAGE),
         }
+    }
+
+    /// Ends a producer's transaction with a control batch.
+    pub(crate) fn end_transaction(
+        &mut self,
+        marker: Marker,
+        leader_epoch: i32,
+        now_ms: i64,
+    ) -> Result<(), ErrorCode> {
+        let Marker { commit, producer_id, producer_epoch, coordinator_epoch } = marker;
+        self.producers.check_end(producer_id, producer_epoch, coordinator_epoch)?;
+        let control = if commit { ControlType::Commit } else { ControlType::Abort };
+        let bytes = control_batch(control, producer_id, producer_epoch, coordinator_epoch, now_ms)
+            .map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        if let Some(Ok(batch)) = Batches::new(bytes).next() {
+            let offset = self.end_offset;
+            self.place(&batch, leader_epoch, None);
+            self.close(marker, offset, now_ms);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, marker: Marker, last_offset: i64, timestamp: i64) {
+        let Marker { commit, producer_id, producer_epoch, coordinator_epoch } = marker;
+        let begun = self.producers.end(producer_id, producer_epoch, coordinator_epoch, timestamp);
+        if let (Some(first_offset), false) = (begun, commit) {
+            self.aborted.push(Aborted { producer_id, first_offset, last_offset });
+        }
+    }
+
+    /// Learns of a producer from a batch that is in the log, as replicas do.
+    fn follow(&mut self, batch: &Batch, base_offset: i64) {
+        let state = ProducerState::from(batch);
+        if state.id < 0 {
+            return;
+        }
+        let timestamp = batch.max_timestamp();
+        let marker = |commit| Marker {
+            commit,
+            producer_id: state.id,
+            producer_epoch: state.epoch,
+            coordinator_epoch: 0,
+        };
+        match batch.control_type() {
+            Ok(Some(ControlType::Commit)) => self.close(marker(true), base_offset, timestamp),
+            Ok(Some(ControlType::Abort)) => self.close(marker(false), base_offset, timestamp),
+            Ok(Some(_)) => {}
+            _ => self.producers.record(state, batch.record_count().unwrap_or(0), base_offset, timestamp),
+        }
+    }
+
+    /// The offset below which every transaction is decided.
+    pub(crate) fn last_stable_offset(&self) -> i64 {
+        self.producers.first_open().unwrap_or(self.end_offset)
+    }
+
+    /// The aborted transactions with records or markers in a range of offsets.
+    pub(crate) fn aborted(&self, from: i64, below: i64) -> impl Iterator<Item = &Aborted> {
+        self.aborted.iter().filter(move |one| one.last_offset >= from && one.first_offset < below)
+    }
+
+    /// What is known of producers.
+    pub(crate) fn producers(&self) -> &Producers {
+        &self.producers
     }
 
     /// Puts a batch that needs no check at the end.
@@ -151,14 +239,15 @@ impl Log {
         above.checked_sub(1).and_then(|at| self.epochs.get(at)).map_or(-1, |(epoch, _)| *epoch)
     }
 
-    /// Whole batches from the one that holds `offset`, as many as fit; one more than fits with `at_least_one`.
-    pub(crate) fn read(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Vec<Bytes> {
+    /// Whole batches from the one that holds `offset` up to `below`, as many as fit; one more than fits with
+    /// `at_least_one`.
+    pub(crate) fn read(&self, offset: i64, below: i64, max_bytes: usize, at_least_one: bool) -> Vec<Bytes> {
         let first = self.batches.partition_point(|batch| batch.last_offset < offset);
         let mut chunks = Vec::new();
         let mut size = 0;
         for batch in self.batches.range(first..) {
             let owed = at_least_one && chunks.is_empty();
-            if size + batch.bytes.len() > max_bytes && !owed {
+            if batch.last_offset >= below || (size + batch.bytes.len() > max_bytes && !owed) {
                 break;
             }
             size += batch.bytes.len();
@@ -203,18 +292,38 @@ impl Log {
         self.end_offset = last.unwrap_or(self.start_offset).min(self.end_offset);
         self.start_offset = self.start_offset.min(self.end_offset);
         self.epochs.retain(|(_, start)| *start < self.end_offset);
-        self.producers.forget_from(self.end_offset);
+        self.producers = Producers::default();
+        self.aborted.clear();
+        for bytes in self.batches() {
+            for batch in Batches::new(bytes).flatten() {
+                self.follow(&batch, batch.base_offset());
+            }
+        }
     }
 
-    /// Forgets all producers, as brokers do after `transactional.id.expiration.ms`.
+    /// Forgets the producers without an open transaction, as brokers do after `producer.id.expiration.ms`.
     pub(crate) fn forget_producers(&mut self) {
-        self.producers = Producers::default();
+        self.producers.forget_idle();
     }
 
     /// All records that programs would see.
     pub(crate) fn records(&self) -> Vec<MockRecord> {
         let all = self.batches.iter().flat_map(|stored| MockRecord::all_of(&stored.bytes));
         all.filter(|record| record.offset >= self.start_offset).collect()
+    }
+
+    /// The records that readers of committed ones see.
+    pub(crate) fn committed_records(&self) -> Vec<MockRecord> {
+        let stable = self.last_stable_offset();
+        let is_aborted = |record: &MockRecord| {
+            record.is_transactional
+                && self.aborted.iter().any(|aborted| {
+                    aborted.producer_id == record.producer_id
+                        && (aborted.first_offset..aborted.last_offset).contains(&record.offset)
+                })
+        };
+        let all = self.records().into_iter();
+        all.filter(|record| record.offset < stable && !is_aborted(record)).collect()
     }
 
     /// Batches as they lie in the log, in order.
@@ -254,9 +363,8 @@ fn check(batch: &Batch) -> Result<(), ErrorCode> {
     if batch.producer_id() >= 0 && (batch.base_sequence() < 0 || batch.producer_epoch() < 0) {
         return Err(ErrorCode::INVALID_RECORD);
     }
-    if batch.is_transactional() {
-        // There is no coordinator that could have begun a transaction.
-        return Err(ErrorCode::INVALID_TXN_STATE);
+    if batch.is_transactional() && batch.producer_id() < 0 {
+        return Err(ErrorCode::INVALID_RECORD);
     }
     match batch.codec() {
         Ok(Codec::None) => {
@@ -335,120 +443,4 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RULES: AppendRules = AppendRules {
-        leader_epoch: 0,
-        max_batch_bytes: 1 << 20,
-        append_time: None,
-        legacy: false,
-        now_ms: 5000,
-    };
-
-    fn batch(times: &[i64], magic: i8) -> Bytes {
-        let mut builder = BatchBuilder::new(Vec::new(), usize::MAX);
-        for time in times {
-            builder.try_append(*time, Some(b"k"), Some(time.to_string().as_bytes()), &[]).unwrap();
-        }
-        builder.seal(&Compression::NONE, magic).unwrap().stamp(ProducerState::NONE)
-    }
-
-    fn log(batches: &[&[i64]]) -> Log {
-        let mut log = Log::default();
-        for times in batches {
-            log.append(&batch(times, 2), RULES).unwrap();
-        }
-        log
-    }
-
-    #[test]
-    fn batches_get_offsets_and_are_read_whole() {
-        let log = log(&[&[10, 20], &[30], &[40, 50]]);
-        assert_eq!((log.start_offset(), log.end_offset()), (0, 5));
-        let offsets: Vec<i64> = log.records().iter().map(|record| record.offset).collect();
-        assert_eq!(offsets, [0, 1, 2, 3, 4]);
-        assert_eq!(log.read(1, usize::MAX, true).len(), 3, "the batch that holds the offset comes whole");
-        assert_eq!(log.read(2, 1, true).len(), 1, "one batch at least");
-        assert_eq!(log.read(2, 1, false).len(), 0);
-        assert_eq!(log.read(5, usize::MAX, true).len(), 0);
-    }
-
-    #[test]
-    fn offsets_are_found_by_time() {
-        let mut log = log(&[&[10, 30], &[20, 25], &[28]]);
-        assert_eq!(log.offset_for_time(0), Some((0, 10)));
-        assert_eq!(log.offset_for_time(15), Some((1, 30)));
-        assert_eq!(log.offset_for_time(31), None);
-        assert_eq!(log.latest_timestamp(), Some((1, 30)));
-        assert_eq!(log.delete_before(2), Ok(2));
-        assert_eq!(log.offset_for_time(0), Some((2, 20)));
-        assert_eq!(log.delete_before(6), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
-        assert_eq!(log.delete_before(-1), Ok(5));
-        assert_eq!(log.records(), []);
-    }
-
-    #[test]
-    fn epochs_end_where_the_next_one_begins() {
-        let mut log = Log::default();
-        log.begin_epoch(0);
-        log.append(&batch(&[1, 2], 2), RULES).unwrap();
-        log.append(&batch(&[3], 2), AppendRules { leader_epoch: 3, ..RULES }).unwrap();
-        assert_eq!(log.end_of_epoch(0), (0, 2));
-        assert_eq!(log.end_of_epoch(2), (0, 2));
-        assert_eq!(log.end_of_epoch(3), (3, 3));
-        assert_eq!(log.end_of_epoch(4), (-1, -1));
-        assert_eq!((log.epoch_at(1), log.epoch_at(2)), (0, 3));
-        log.truncate(1);
-        assert_eq!(log.end_offset(), 0, "batches go as a whole");
-    }
-
-    #[test]
-    fn damaged_batches_are_refused() {
-        let good = batch(&[1, 2], 2);
-        let mut log = Log::default();
-        let damage = |at: usize, to: u8| {
-            let mut bytes = good.to_vec();
-            bytes[at] = to;
-            Bytes::from(bytes)
-        };
-        let corrupt = Err(ErrorCode::CORRUPT_MESSAGE);
-        assert_eq!(log.append(&damage(good.len() - 1, 7), RULES), corrupt);
-        assert_eq!(log.append(&damage(16, 9), RULES), corrupt, "unknown magic");
-        assert_eq!(log.append(&good.slice(..30), RULES), corrupt);
-        assert_eq!(log.append(&Bytes::new(), RULES), corrupt);
-        let two = Bytes::from([good.clone(), good.clone()].concat());
-        assert_eq!(log.append(&two, RULES), Err(ErrorCode::INVALID_RECORD));
-        let small = AppendRules { max_batch_bytes: good.len() - 1, ..RULES };
-        assert_eq!(log.append(&good, small), Err(ErrorCode::MESSAGE_TOO_LARGE));
-        assert_eq!(log.append(&batch(&[1], 1), RULES), Err(ErrorCode::INVALID_RECORD));
-        assert_eq!(log.end_offset(), 0);
-    }
-
-    #[test]
-    fn old_formats_go_in_and_out() {
-        let mut log = Log::default();
-        for magic in [0, 1] {
-            log.append(&batch(&[100, 200], magic), AppendRules { legacy: true, ..RULES }).unwrap();
-        }
-        let times: Vec<i64> = log.records().iter().map(|record| record.timestamp).collect();
-        assert_eq!(times, [5000, 5000, 100, 200], "magic 0 has no timestamps of its own");
-        let set = to_legacy(&log.read(0, usize::MAX, true));
-        let mut offsets = Vec::new();
-        for message in Batches::new(set) {
-            let message = message.unwrap();
-            assert_eq!(message.magic(), 1);
-            let records = message.records(true, &LIMITS).unwrap();
-            offsets.extend(records.map(|record| record.unwrap().offset));
-        }
-        assert_eq!(offsets, [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn append_time_replaces_the_records_own() {
-        let mut log = Log::default();
-        let appended = log.append(&batch(&[1], 2), AppendRules { append_time: Some(77), ..RULES }).unwrap();
-        assert_eq!(appended, Appended { base_offset: 0, append_time: 77 });
-        assert_eq!(log.records()[0].timestamp, 77);
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
 //! Kafka brokers inside the process, for tests and first steps.
 //!
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
-//! real logs, with Kafka's sequence checks, leader epochs, topic ids and groups, and they fail on demand. It is
-//! a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and the same
-//! log, and there are no transactions, no ACLs and no authentication.
+//! real logs, with Kafka's sequence checks, leader epochs, topic ids, groups and transactions, and they fail on
+//! demand. It is a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and
+//! the same log, and there are no ACLs and no authentication.
 //! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
@@ -37,6 +37,7 @@ mod records;
 mod requests;
 mod server;
 mod state;
+mod transactions;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub use fault_builder::{Fault, FaultBuilder};
 pub use group::GroupState;
 pub use records::MockRecord;
 pub use requests::MockRequest;
+pub use transactions::TransactionState;
 pub use versions::VersionTable;
 
 use group::Committed;
@@ -166,6 +168,12 @@ impl MockCluster {
         self.partition(topic, partition, |partition| partition.log.records())
     }
 
+    /// The records of a partition that readers of committed ones see: those below the last stable offset that belong
+    /// to no aborted transaction.
+    pub fn committed_records(&self, topic: &str, partition: i32) -> Vec<MockRecord> {
+        self.partition(topic, partition, |partition| partition.log.committed_records())
+    }
+
     /// The batches of a partition as they lie in its log.
     pub fn batches(&self, topic: &str, partition: i32) -> Vec<Bytes> {
         self.partition(topic, partition, |partition| partition.log.batches())
@@ -203,8 +211,8 @@ impl MockCluster {
     }
 
     /// Appends a batch of version 2 to a partition as it is: neither checksum nor contents nor sequence are
-    /// checked, so that tests of consumers can have damaged, control and compacted batches. Returns the offset
-    /// that it was given.
+    /// checked, so that tests of consumers can have damaged, control and compacted batches. What the header says of
+    /// transactions is believed: it opens and ends them in the partition. Returns the offset that it was given.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when there is no such partition, or not even a header.
@@ -225,6 +233,11 @@ impl MockCluster {
     /// The offset of the first record of a partition; 0 when there is no such partition.
     pub fn start_offset(&self, topic: &str, partition: i32) -> i64 {
         self.partition(topic, partition, |partition| partition.log.start_offset())
+    }
+
+    /// The offset below which all transactions are decided; 0 when there is no such partition.
+    pub fn last_stable_offset(&self, topic: &str, partition: i32) -> i64 {
+        self.partition(topic, partition, |partition| partition.log.last_stable_offset())
     }
 
     /// The broker that leads a partition, if one does.
@@ -282,6 +295,26 @@ impl MockCluster {
     pub fn coordinator(&self, group: &str) -> Option<i32> {
         let group = group.to_owned();
         self.look(move |state| state.coordinator(&group).map(|broker| broker.id))
+    }
+
+    /// The state of a transactional id; `None` when no producer had it yet.
+    pub fn transaction_state(&self, transactional_id: &str) -> Option<TransactionState> {
+        let id = transactional_id.to_owned();
+        self.look(move |state| state.transactions.get(&id).map(|known| known.state))
+    }
+
+    /// The producer id and epoch of a transactional id; `None` when no producer had it yet.
+    pub fn transactional_producer(&self, transactional_id: &str) -> Option<(i64, i16)> {
+        let id = transactional_id.to_owned();
+        self.look(move |state| {
+            state.transactions.get(&id).map(|known| (known.producer.id, known.producer.epoch))
+        })
+    }
+
+    /// The broker that coordinates a transactional id, if one is up.
+    pub fn transaction_coordinator(&self, transactional_id: &str) -> Option<i32> {
+        let id = transactional_id.to_owned();
+        self.look(move |state| state.transaction_coordinator(&id).map(|broker| broker.id))
     }
 
     /// Injects faults into requests of one API, or of all with `None`. See [`FaultBuilder`].

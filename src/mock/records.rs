@@ -26,6 +26,8 @@ pub struct MockRecord {
     pub sequence: i32,
     /// The leader epoch in which it was written.
     pub leader_epoch: i32,
+    /// Whether it belongs to a transaction.
+    pub is_transactional: bool,
 }
 
 impl MockRecord {
@@ -58,6 +60,7 @@ impl MockRecord {
                     producer_epoch: batch.producer_epoch(),
                     sequence: if first < 0 { -1 } else { sequence as i32 },
                     leader_epoch: batch.leader_epoch(),
+                    is_transactional: batch.is_transactional(),
                 });
             }
         }

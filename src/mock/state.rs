@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error_code::ErrorCode;
 use crate::net::event_loop::Net;
 use crate::net::wakeup::Wakeup;
-use crate::protocol::Uuid;
+use crate::protocol::{ApiKey, Uuid};
 use crate::types::check_topic_name;
 
 use super::faults::Faults;
@@ -21,6 +21,7 @@ use super::group::consumer::{Catalogue, Limits};
 use super::log::Log;
 use super::requests::Observed;
 use super::server::Gate;
+use super::transactions::Transactions;
 use super::versions::VersionTable;
 
 /// The cluster, on its IO thread.
@@ -29,6 +30,8 @@ pub(crate) struct Cluster {
     pub(crate) observed: Arc<Observed>,
     /// Rung when deadlines of groups may have come nearer.
     pub(crate) group_timers: Wakeup,
+    /// Rung when a transaction has begun, or markers may be written again.
+    pub(crate) transaction_timers: Wakeup,
     state: RefCell<State>,
     changes: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
@@ -40,6 +43,7 @@ impl Cluster {
             net,
             observed,
             group_timers: Wakeup::new(),
+            transaction_timers: Wakeup::new(),
             state: RefCell::new(state),
             changes: Cell::new(0),
             waiting: RefCell::default(),
@@ -90,6 +94,9 @@ pub(crate) struct Settings {
     pub(crate) max_session_timeout: Duration,
     pub(crate) max_fetch_sessions: usize,
     pub(crate) consumer_groups: Limits,
+    pub(crate) max_transaction_timeout: Duration,
+    /// The level of the feature `transaction.version`.
+    pub(crate) transaction_version: i16,
     pub(crate) cluster_id: String,
 }
 
@@ -98,10 +105,14 @@ pub(crate) struct State {
     pub(crate) brokers: BTreeMap<i32, Broker>,
     pub(crate) topics: BTreeMap<String, Topic>,
     pub(crate) groups: BTreeMap<String, Group>,
-    /// Coordinators that were moved by hand.
+    /// Coordinators of groups that were moved by hand.
     pub(crate) coordinators: HashMap<String, i32>,
+    pub(crate) transactions: Transactions,
+    /// Coordinators of transactional ids that were moved by hand.
+    pub(crate) transaction_coordinators: HashMap<String, i32>,
+    /// Decided transactions wait with their markers.
+    pub(crate) hold_markers: bool,
     pub(crate) faults: Faults,
-    pub(crate) next_producer_id: i64,
     pub(crate) connections: u64,
 }
 
@@ -370,12 +381,21 @@ impl State {
 
     /// The coordinator of a group: as it was moved, or by the group's hash, or the next broker that is up.
     pub(crate) fn coordinator(&self, group: &str) -> Option<&Broker> {
-        if let Some(moved) = self.coordinators.get(group).and_then(|id| self.brokers.get(id)) {
+        self.coordinating(group, self.coordinators.get(group))
+    }
+
+    /// The coordinator of a transactional id, found likewise.
+    pub(crate) fn transaction_coordinator(&self, id: &str) -> Option<&Broker> {
+        self.coordinating(id, self.transaction_coordinators.get(id))
+    }
+
+    fn coordinating(&self, key: &str, moved: Option<&i32>) -> Option<&Broker> {
+        if let Some(moved) = moved.and_then(|id| self.brokers.get(id)) {
             if moved.alive {
                 return Some(moved);
             }
         }
-        let hash = group.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let hash = key.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
         let count = self.brokers.len();
         let first = (hash as usize).checked_rem(count)?;
         self.brokers.values().cycle().skip(first).take(count).find(|broker| broker.alive)
@@ -398,6 +418,21 @@ impl State {
             Some(coordinator) if coordinator.id == broker => Ok(()),
             _ => Err(ErrorCode::NOT_COORDINATOR),
         }
+    }
+
+    /// Whether `broker` coordinates the transactional id.
+    pub(crate) fn check_transaction_coordinator(&self, broker: i32, id: &str) -> Result<(), ErrorCode> {
+        match self.transaction_coordinator(id) {
+            Some(coordinator) if coordinator.id == broker => Ok(()),
+            _ => Err(ErrorCode::NOT_COORDINATOR),
+        }
+    }
+
+    /// Whether a broker and its cluster raise the producer's epoch with each transaction (transaction version 2).
+    pub(crate) fn raises_epochs(&self, broker: i32) -> bool {
+        let versions = self.brokers.get(&broker).map(|broker| &broker.versions);
+        let range = versions.and_then(|versions| versions.range(ApiKey::END_TXN));
+        self.settings.transaction_version >= 2 && range.is_some_and(|range| range.max >= 5)
     }
 
     /// A topic's option, or the cluster's default for it.

@@ -126,6 +126,11 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 0, 1),
             (ApiKey::DELETE_RECORDS, 0, 0),
             (ApiKey::INIT_PRODUCER_ID, 0, 0),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 0),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 0),
+            (ApiKey::END_TXN, 0, 0),
+            (ApiKey::WRITE_TXN_MARKERS, 0, 0),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 0),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
             (ApiKey::DESCRIBE_CONFIGS, 0, 0),
         ])
@@ -152,6 +157,11 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 0, 1),
             (ApiKey::DELETE_RECORDS, 0, 0),
             (ApiKey::INIT_PRODUCER_ID, 0, 0),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 0),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 0),
+            (ApiKey::END_TXN, 0, 0),
+            (ApiKey::WRITE_TXN_MARKERS, 0, 0),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 0),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
             (ApiKey::DESCRIBE_CONFIGS, 0, 1),
             (ApiKey::CREATE_PARTITIONS, 0, 0),
@@ -180,6 +190,11 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 0, 3),
             (ApiKey::DELETE_RECORDS, 0, 1),
             (ApiKey::INIT_PRODUCER_ID, 0, 1),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 1),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 1),
+            (ApiKey::END_TXN, 0, 1),
+            (ApiKey::WRITE_TXN_MARKERS, 0, 0),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 2),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 2),
             (ApiKey::DESCRIBE_CONFIGS, 0, 2),
             (ApiKey::CREATE_PARTITIONS, 0, 1),
@@ -208,6 +223,12 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 0, 6),
             (ApiKey::DELETE_RECORDS, 0, 2),
             (ApiKey::INIT_PRODUCER_ID, 0, 4),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 3),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 3),
+            (ApiKey::END_TXN, 0, 3),
+            (ApiKey::WRITE_TXN_MARKERS, 0, 1),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 3),
+            (ApiKey::DESCRIBE_PRODUCERS, 0, 0),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
             (ApiKey::DESCRIBE_CONFIGS, 0, 4),
             (ApiKey::CREATE_PARTITIONS, 0, 3),
@@ -237,6 +258,14 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 0, 6),
             (ApiKey::DELETE_RECORDS, 0, 2),
             (ApiKey::INIT_PRODUCER_ID, 0, 5),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 5),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 4),
+            (ApiKey::END_TXN, 0, 4),
+            (ApiKey::WRITE_TXN_MARKERS, 0, 1),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 4),
+            (ApiKey::DESCRIBE_PRODUCERS, 0, 0),
+            (ApiKey::DESCRIBE_TRANSACTIONS, 0, 0),
+            (ApiKey::LIST_TRANSACTIONS, 0, 1),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 4),
             (ApiKey::DESCRIBE_CONFIGS, 0, 4),
             (ApiKey::CREATE_PARTITIONS, 0, 3),
@@ -267,6 +296,14 @@ impl VersionTable {
             (ApiKey::DELETE_TOPICS, 1, 6),
             (ApiKey::DELETE_RECORDS, 0, 2),
             (ApiKey::INIT_PRODUCER_ID, 0, 5),
+            (ApiKey::ADD_PARTITIONS_TO_TXN, 0, 5),
+            (ApiKey::ADD_OFFSETS_TO_TXN, 0, 4),
+            (ApiKey::END_TXN, 0, 5),
+            (ApiKey::WRITE_TXN_MARKERS, 1, 2),
+            (ApiKey::TXN_OFFSET_COMMIT, 0, 5),
+            (ApiKey::DESCRIBE_PRODUCERS, 0, 0),
+            (ApiKey::DESCRIBE_TRANSACTIONS, 0, 0),
+            (ApiKey::LIST_TRANSACTIONS, 0, 2),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 2, 4),
             (ApiKey::DESCRIBE_CONFIGS, 1, 4),
             (ApiKey::CREATE_PARTITIONS, 0, 3),
@@ -293,6 +330,11 @@ impl VersionTable {
         Self::kafka_2_1()
             .with(ApiKey::FETCH, 0, 9)
             .without(ApiKey::INIT_PRODUCER_ID)
+            .without(ApiKey::ADD_PARTITIONS_TO_TXN)
+            .without(ApiKey::ADD_OFFSETS_TO_TXN)
+            .without(ApiKey::END_TXN)
+            .without(ApiKey::TXN_OFFSET_COMMIT)
+            .without(ApiKey::WRITE_TXN_MARKERS)
             .without(ApiKey::DELETE_RECORDS)
     }
 }

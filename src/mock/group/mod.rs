@@ -8,6 +8,7 @@ pub(crate) mod consumer;
 mod member;
 mod migration;
 mod remote_assignors;
+mod transactional;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -69,6 +70,8 @@ pub(crate) struct Group {
     /// Members that were given an id and have yet to use it (KIP-394), with the end of their patience.
     pending: HashMap<String, Instant>,
     pub(crate) offsets: BTreeMap<(String, i32), Committed>,
+    /// Offsets of open transactions, by producer id.
+    pending_offsets: BTreeMap<i64, BTreeMap<(String, i32), Committed>>,
     /// When the join phase ends, whoever is missing.
     join_deadline: Option<Instant>,
     /// Before this the join phase does not end: others may come (`group.initial.rebalance.delay.ms`).
@@ -604,6 +607,7 @@ impl Group {
     /// Forgets what was committed for a topic that is deleted.
     pub(crate) fn forget_topic(&mut self, topic: &str) {
         self.offsets.retain(|(name, _), _| name != topic);
+        self.pending_offsets.values_mut().for_each(|pending| pending.retain(|(name, _), _| name != topic));
     }
 
     /// Another broker has become the coordinator: those who wait have to ask there.

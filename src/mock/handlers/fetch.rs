@@ -11,7 +11,7 @@ use crate::mock::log::to_legacy;
 use crate::mock::state::State;
 use crate::protocol::Uuid;
 use crate::protocol::messages::fetch::{
-    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use crate::protocol::messages::{FetchRequest, FetchResponse};
 
@@ -27,6 +27,9 @@ const HINTS: i16 = 12;
 const TOPIC_IDS: i16 = 13;
 /// The first version that tells where the leader is (KIP-951).
 const ENDPOINTS: i16 = 16;
+
+/// The isolation level of readers that want no records of open and aborted transactions.
+const READ_COMMITTED: i8 = 1;
 
 /// One look at all partitions.
 struct Look {
@@ -171,7 +174,7 @@ fn read(
     };
     let log = &partition.log;
     data.high_watermark = log.end_offset();
-    data.last_stable_offset = log.end_offset();
+    data.last_stable_offset = log.last_stable_offset();
     data.log_start_offset = log.start_offset();
     if cx.version >= HINTS && fetch.last_fetched_epoch >= 0 {
         let (epoch, end_offset) = log.end_of_epoch(fetch.last_fetched_epoch);
@@ -191,8 +194,18 @@ fn read(
         return Ok(Vec::new());
     }
     let of_partition = usize::try_from(fetch.partition_max_bytes).unwrap_or(0);
+    let is_committed_only = request.isolation_level == READ_COMMITTED;
+    let below = if is_committed_only { log.last_stable_offset() } else { log.end_offset() };
     // The first batch of an answer is given whatever its size, so that a consumer gets on (KIP-74).
-    Ok(log.read(fetch.fetch_offset, of_partition.min(left), first))
+    let chunks = log.read(fetch.fetch_offset, below, of_partition.min(left), first);
+    if is_committed_only {
+        let aborted = log.aborted(fetch.fetch_offset, below).map(|aborted| AbortedTransaction {
+            producer_id: aborted.producer_id,
+            first_offset: aborted.first_offset,
+        });
+        data.aborted_transactions = Some(aborted.collect());
+    }
+    Ok(chunks)
 }
 
 fn answer(cx: &Cx, opened: &Opened, mut answers: Vec<(TopicKey, PartitionData)>) -> FetchResponse {

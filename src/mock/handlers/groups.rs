@@ -14,6 +14,7 @@ use crate::protocol::messages::{
 };
 
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 impl Handler for FindCoordinatorRequest {
     async fn handle(self, cx: &Cx) -> Handled<FindCoordinatorResponse> {
@@ -38,8 +39,11 @@ fn find(state: &State, cx: &Cx, key_type: i8, key: String) -> Coordinator {
     let mut answer = Coordinator { key, node_id: -1, port: -1, error_message: None, ..Default::default() };
     let found = match cx.plan.error() {
         Some(code) => Err((code, code.message())),
+        None if key_type == TRANSACTION => state
+            .transaction_coordinator(&answer.key)
+            .ok_or((ErrorCode::COORDINATOR_NOT_AVAILABLE, ErrorCode::COORDINATOR_NOT_AVAILABLE.message())),
         None if key_type != GROUP => {
-            Err((ErrorCode::INVALID_REQUEST, "the mock has coordinators of consumer groups only"))
+            Err((ErrorCode::INVALID_REQUEST, "the mock has coordinators of groups and transactions only"))
         }
         None if answer.key.is_empty() => {
             Err((ErrorCode::INVALID_GROUP_ID, ErrorCode::INVALID_GROUP_ID.message()))

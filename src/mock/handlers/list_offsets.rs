@@ -11,6 +11,9 @@ use crate::protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 
+/// The isolation level for which the log ends where transactions are undecided.
+const READ_COMMITTED: i8 = 1;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -36,7 +39,7 @@ impl Handler for ListOffsetsRequest {
                     partition_index: wanted.partition_index,
                     ..Default::default()
                 };
-                match look_up(cx, &topic.name, &wanted) {
+                match look_up(cx, &topic.name, &wanted, self.isolation_level == READ_COMMITTED) {
                     Err(code) => line.error_code = code,
                     Ok((offset, _, _)) if cx.version == 0 => {
                         line.old_style_offsets =
@@ -57,13 +60,19 @@ impl Handler for ListOffsetsRequest {
 }
 
 /// Offset, timestamp and leader epoch; -1 for each where there is none.
-fn look_up(cx: &Cx, topic: &str, wanted: &ListOffsetsPartition) -> Result<(i64, i64, i32), ErrorCode> {
+fn look_up(
+    cx: &Cx,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+    committed_only: bool,
+) -> Result<(i64, i64, i32), ErrorCode> {
     cx.check_partition(topic, wanted.partition_index)?;
     let mut state = cx.state();
     let partition = state.led(cx.broker, topic, wanted.partition_index, wanted.current_leader_epoch)?;
     let log = &partition.log;
+    let end = if committed_only { log.last_stable_offset() } else { log.end_offset() };
     let found = match wanted.timestamp {
-        LATEST => return Ok((log.end_offset(), -1, partition.leader_epoch)),
+        LATEST => return Ok((end, -1, partition.leader_epoch)),
         EARLIEST | EARLIEST_LOCAL => {
             return Ok((log.start_offset(), -1, log.epoch_at(log.start_offset())));
         }
@@ -72,6 +81,7 @@ fn look_up(cx: &Cx, topic: &str, wanted: &ListOffsetsPartition) -> Result<(i64, 
         timestamp if timestamp >= 0 => log.offset_for_time(timestamp),
         _ => return Err(ErrorCode::INVALID_REQUEST),
     };
+    let found = found.filter(|(offset, _)| *offset < end);
     Ok(found.map_or((-1, -1, -1), |(offset, timestamp)| (offset, timestamp, log.epoch_at(offset))))
 }
 

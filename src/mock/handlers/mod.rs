@@ -4,13 +4,15 @@ mod configs;
 mod consumer_groups;
 mod fetch;
 mod groups;
-mod init_producer_id;
 mod list_offsets;
 mod membership;
 mod metadata;
 mod offsets;
 mod produce;
+mod producers;
 mod topics;
+mod transactions;
+mod txn_offsets;
 mod versions;
 
 use std::cell::RefMut;
@@ -96,10 +98,10 @@ enum Handled<R> {
 }
 
 macro_rules! serve {
-    ($($request:ident,)*) => {
+    ($($request:ident),*; unthrottled: $($bare:ident,)*) => {
         /// The APIs that are served, with all versions.
         pub(crate) const SERVED: &[(ApiKey, VersionRange)] =
-            &[$(($request::API_KEY, $request::VERSIONS),)*];
+            &[$(($request::API_KEY, $request::VERSIONS),)* $(($bare::API_KEY, $bare::VERSIONS),)*];
 
         /// Handles one request.
         pub(crate) async fn serve(
@@ -116,6 +118,9 @@ macro_rules! serve {
                     })
                     .await
                 })*
+                $(key if key == $bare::API_KEY => {
+                    serve_one::<$bare>(cluster, broker, host, header, frame, |_, _| ()).await
+                })*
                 key => Err(Error::new(ErrorKind::UnsupportedVersion, format!("the mock does not serve {key}"))),
             }
         }
@@ -128,6 +133,10 @@ serve! {
     DescribeGroupsRequest, ListGroupsRequest, ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
     DeleteRecordsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest, DescribeConfigsRequest,
     CreatePartitionsRequest, DeleteGroupsRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupDescribeRequest, DescribeClusterRequest, DescribeTopicPartitionsRequest,
+    AddPartitionsToTxnRequest, AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest, DescribeProducersRequest,
+    DescribeTransactionsRequest, ListTransactionsRequest;
+    // Those whose answers have no place for a throttle time.
+    unthrottled: WriteTxnMarkersRequest,
 }
 
 async fn serve_one<R: Handler>(

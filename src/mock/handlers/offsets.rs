@@ -125,8 +125,9 @@ impl Handler for OffsetFetchRequest {
 
     async fn handle(self, cx: &Cx) -> Handled<OffsetFetchResponse> {
         let mut response = OffsetFetchResponse::default();
+        let stable = self.require_stable;
         if cx.version >= 8 {
-            response.groups = self.groups.into_iter().map(|group| of_group(cx, group)).collect();
+            response.groups = self.groups.into_iter().map(|group| of_group(cx, group, stable)).collect();
             return Handled::Answer(response);
         }
         // The old form is one group of the new one.
@@ -138,8 +139,11 @@ impl Handler for OffsetFetchRequest {
             });
             renamed.collect()
         });
-        let answer =
-            of_group(cx, OffsetFetchRequestGroup { group_id: self.group_id, topics, ..Default::default() });
+        let answer = of_group(
+            cx,
+            OffsetFetchRequestGroup { group_id: self.group_id, topics, ..Default::default() },
+            stable,
+        );
         response.error_code = answer.error_code;
         response.topics = answer
             .topics
@@ -164,7 +168,7 @@ impl Handler for OffsetFetchRequest {
     }
 }
 
-fn of_group(cx: &Cx, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+fn of_group(cx: &Cx, request: OffsetFetchRequestGroup, stable: bool) -> OffsetFetchResponseGroup {
     let mut answer = OffsetFetchResponseGroup { group_id: request.group_id, ..Default::default() };
     let checked = cx.check_group(&answer.group_id);
     answer.error_code = checked.err().unwrap_or_default();
@@ -178,13 +182,15 @@ fn of_group(cx: &Cx, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGro
         }
     }
     let committed = |topic: &str, index: i32| {
+        let is_unstable = stable && group.is_some_and(|group| group.is_unstable(topic, index));
         let found = group.and_then(|group| group.offsets.get(&(topic.to_owned(), index)));
+        let found = found.filter(|_| !is_unstable);
         OffsetFetchResponsePartitions {
             partition_index: index,
             committed_offset: found.map_or(-1, |found| found.offset),
             committed_leader_epoch: found.map_or(-1, |found| found.leader_epoch),
             metadata: Some(found.map(|found| found.metadata.clone()).unwrap_or_default()),
-            error_code: ErrorCode::NONE,
+            error_code: if is_unstable { ErrorCode::UNSTABLE_OFFSET_COMMIT } else { ErrorCode::NONE },
         }
     };
     match request.topics {
@@ -196,7 +202,7 @@ fn of_group(cx: &Cx, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGro
                     let mut line = committed(name.unwrap_or_default(), *index);
                     line.error_code = match name {
                         None => ErrorCode::UNKNOWN_TOPIC_ID,
-                        Some(name) => cx.plan.error_of(name, *index).unwrap_or_default(),
+                        Some(name) => cx.plan.error_of(name, *index).unwrap_or(line.error_code),
                     };
                     line
                 });

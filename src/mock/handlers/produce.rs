@@ -4,17 +4,26 @@ use super::{Cx, Handled, Handler};
 use crate::error_code::ErrorCode;
 use crate::mock::log::{AppendRules, Appended};
 use crate::mock::state::State;
+use crate::mock::transactions::{Part, Producer};
+use crate::protocol::ApiKey;
 use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, TopicProduceData,
     TopicProduceResponse,
 };
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};
+use crate::record::Batches;
 
 /// The first version that names topics by id.
 const TOPIC_IDS: i16 = 13;
 
 /// The first version that tells the leader to one who asked another broker (KIP-951).
 const LEADER_HINTS: i16 = 10;
+
+/// The first version that knows the code of transactions that have to be aborted.
+const ABORTABLE: i16 = 11;
+
+/// The first version whose records add their partition to the transaction (KIP-890).
+const ADDS_PARTITIONS: i16 = 12;
 
 impl Handler for ProduceRequest {
     fn partitions(&self, state: &State, _: i32) -> Vec<(String, i32)> {
@@ -43,7 +52,7 @@ impl Handler for ProduceRequest {
                 let result = match &name {
                     None => Err(ErrorCode::UNKNOWN_TOPIC_ID),
                     Some(_) if !(-1..=1).contains(&self.acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
-                    Some(name) => append(cx, name, partition),
+                    Some(name) => append(cx, name, partition, self.transactional_id.as_deref()),
                 };
                 let state = cx.state();
                 let known = name.as_ref().and_then(|name| state.partition(name, index));
@@ -99,21 +108,82 @@ fn name_of(state: &State, topic: &TopicProduceData) -> Option<String> {
     state.topic_name(topic.topic_id).map(str::to_owned)
 }
 
-fn append(cx: &Cx, topic: &str, data: PartitionProduceData) -> Result<Appended, ErrorCode> {
+fn append(
+    cx: &Cx,
+    topic: &str,
+    data: PartitionProduceData,
+    transactional_id: Option<&str>,
+) -> Result<Appended, ErrorCode> {
     cx.check_partition(topic, data.index)?;
     let now_ms = cx.cluster.net.clock().unix_millis();
     let mut state = cx.state();
+    let state = &mut *state;
     let max_batch_bytes = state.max_message_bytes(topic);
     let append_time = state.stamps_append_time(topic).then_some(now_ms);
-    let partition = state.led(cx.broker, topic, data.index, -1)?;
+    let unknown_producer = unknown_producer(state, cx.broker);
+    state.led(cx.broker, topic, data.index, -1)?;
     let records = data.records.unwrap_or_default();
+    if let Some(Ok(batch)) = Batches::new(records.clone()).next() {
+        if batch.is_transactional() {
+            let producer = Producer { id: batch.producer_id(), epoch: batch.producer_epoch() };
+            admit(cx, state, transactional_id, producer, topic, data.index)?;
+        }
+    }
+    let partition = state.led(cx.broker, topic, data.index, -1)?;
     let rules = AppendRules {
         leader_epoch: partition.leader_epoch,
         max_batch_bytes,
         append_time,
         legacy: cx.version < 3,
+        unknown_producer,
         now_ms,
     };
     let appended = partition.log.append(&records, rules)?;
     cx.plan.late_error_of(topic, data.index).map_or(Ok(appended), Err)
+}
+
+/// What brokers of old say to a producer whose state they have lost; those since 2.4 let it go on.
+fn unknown_producer(state: &State, broker: i32) -> Option<ErrorCode> {
+    let versions = &state.brokers.get(&broker)?.versions;
+    match versions.range(ApiKey::PRODUCE)?.max {
+        ..5 => Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        5..8 => Some(ErrorCode::UNKNOWN_PRODUCER_ID),
+        _ => None,
+    }
+}
+
+/// Has the coordinator say whether records may join a transaction; once one of them is in the log, the others may.
+fn admit(
+    cx: &Cx,
+    state: &mut State,
+    transactional_id: Option<&str>,
+    producer: Producer,
+    topic: &str,
+    index: i32,
+) -> Result<(), ErrorCode> {
+    let Some(id) = transactional_id else { return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED) };
+    let log = state.partition(topic, index).map(|partition| &partition.log);
+    let is_open = |log: &crate::mock::log::Log| {
+        let mut producers = log.producers().iter();
+        producers.any(|(id, known)| {
+            id == producer.id && known.epoch == producer.epoch && known.open_since.is_some()
+        })
+    };
+    if log.is_some_and(is_open) {
+        return Ok(());
+    }
+    let part = Part::Partition(topic.to_owned(), index);
+    let admitted = if cx.version >= ADDS_PARTITIONS {
+        state.transactions.add(id, producer, [part], true, cx.moment())
+    } else {
+        state.transactions.verify(id, producer, &part)
+    };
+    cx.cluster.transaction_timers.notify();
+    admitted.map_err(|code| match code {
+        ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
+        // The older versions have to be told of something that they try again after.
+        ErrorCode::CONCURRENT_TRANSACTIONS if cx.version < ADDS_PARTITIONS => ErrorCode::NOT_ENOUGH_REPLICAS,
+        ErrorCode::TRANSACTION_ABORTABLE if cx.version < ABORTABLE => ErrorCode::INVALID_TXN_STATE,
+        code => code,
+    })
 }
