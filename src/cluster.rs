@@ -5,6 +5,7 @@
 //! when it has reached its maximum age. At most one request is under way, and asks made meanwhile share the
 //! next one.
 
+mod controllers;
 mod merge;
 
 use std::cell::{Cell, RefCell};
@@ -27,9 +28,9 @@ use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
 use crate::net::versions::ApiVersions;
 use crate::net::wakeup::Wakeup;
-use crate::protocol::Uuid;
 use crate::protocol::messages::metadata::MetadataRequestTopic;
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
+use crate::protocol::{Request, Uuid};
 use crate::types::{Node, check_topic_name};
 
 use merge::merge_topic;
@@ -162,6 +163,8 @@ struct Inner {
     config: CommonConfig,
     bootstrap: Vec<Address>,
     allow_auto_create: bool,
+    /// The nodes are controllers, and what is known of them is asked of them (KIP-919).
+    of_controllers: bool,
     view: ClusterMetadata,
     wanted: RefCell<BTreeSet<Arc<str>>>,
     /// Ask for all topics of the cluster instead of the wanted ones.
@@ -195,13 +198,38 @@ impl Cluster {
         allow_auto_create: bool,
         view: ClusterMetadata,
     ) -> Result<Self> {
-        let bootstrap: Vec<Address> =
-            config.bootstrap_servers.iter().map(|server| server.parse()).collect::<Result<_>>()?;
+        Self::start(manager, config, &config.bootstrap_servers, allow_auto_create, false, view)
+    }
+
+    /// As [`new`](Self::new), for the controllers of a cluster instead of its brokers (KIP-919): they tell of
+    /// each other, and know no topics.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] when an address cannot be parsed.
+    pub fn of_controllers(
+        manager: Manager,
+        config: &CommonConfig,
+        controllers: &[String],
+        view: ClusterMetadata,
+    ) -> Result<Self> {
+        Self::start(manager, config, controllers, false, true, view)
+    }
+
+    fn start(
+        manager: Manager,
+        config: &CommonConfig,
+        servers: &[String],
+        allow_auto_create: bool,
+        of_controllers: bool,
+        view: ClusterMetadata,
+    ) -> Result<Self> {
+        let bootstrap: Vec<Address> = servers.iter().map(|server| server.parse()).collect::<Result<_>>()?;
         let cluster = Self(Rc::new(Inner {
             manager,
             config: config.clone(),
             bootstrap,
             allow_auto_create,
+            of_controllers,
             view,
             wanted: RefCell::default(),
             want_all: Cell::new(false),
@@ -494,9 +522,16 @@ impl Cluster {
         })?;
         self.0.avoid.set(Some(node));
         let connection = manager.connection(node).await?;
-        let version = connection.pick_version::<MetadataRequest>(i16::MAX)?;
-        let request = self.request(version);
-        let response = connection.send_at(&request, version, self.0.config.request_timeout).await?;
+        let timeout = self.0.config.request_timeout;
+        let (version, request, response) = if self.0.of_controllers {
+            let response = controllers::describe(&connection, timeout).await?;
+            (MetadataRequest::VERSIONS.max, MetadataRequest::default(), response)
+        } else {
+            let version = connection.pick_version::<MetadataRequest>(i16::MAX)?;
+            let request = self.request(version);
+            let response = connection.send_at(&request, version, timeout).await?;
+            (version, request, response)
+        };
         *self.0.versions.borrow_mut() = Some(connection.versions());
         if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
             self.rebootstrap();

@@ -74,7 +74,7 @@ fn each_topic_has_its_own_outcome() {
     let expected = [Some(ErrorCode::TOPIC_ALREADY_EXISTS), None, Some(ErrorCode::INVALID_TOPIC_EXCEPTION)];
     assert_eq!(codes(&created), expected);
     let text = created[0].1.as_ref().expect_err("taken").to_string();
-    assert!(text.contains("create topic") && text.contains("taken"), "{text}");
+    assert!(text.contains("create topics") && text.contains("taken"), "{text}");
 }
 
 #[test]
@@ -137,8 +137,10 @@ fn questions_are_asked_again_and_changes_are_not() {
     assert_eq!(fault.hits(), 1);
 
     let fault = cluster.on(ApiKey::CREATE_TOPICS).drop_after();
-    let error = admin.create_topics([NewTopic::new("new")]).expect_err("the answer is lost");
-    assert_eq!((error.kind(), fault.hits()), (ErrorKind::Connection, 1));
+    let created = admin.create_topics([NewTopic::new("new")]).expect("an outcome");
+    let error = created[0].1.as_ref().expect_err("the answer is lost");
+    assert_eq!((error.kind(), error.topic(), fault.hits()), (ErrorKind::Connection, Some("new"), 1));
+    assert!(!error.is_retriable() && error.to_string().contains("may have been carried out"), "{error}");
     assert_eq!(cluster.partitions("new"), 1, "it was carried out once");
 }
 
@@ -158,11 +160,15 @@ fn calls_end_in_time_and_say_why() {
     let cluster = MockCluster::builder().start().expect("a cluster");
     let admin = client(&cluster);
     let fault = cluster.on(ApiKey::CREATE_TOPICS).never_answer();
-    let error = admin
-        .create_topics_timeout([NewTopic::new("slow")], Duration::from_millis(200))
-        .expect_err("no answer");
+    admin.bootstrap(Duration::from_secs(5)).expect("brokers");
+    let created = admin
+        .with_timeout(Duration::from_millis(500))
+        .create_topics([NewTopic::new("slow")])
+        .expect("an outcome");
+    let error = created[0].1.as_ref().expect_err("no answer");
     assert_eq!((error.kind(), fault.hits()), (ErrorKind::Timeout, 1));
-    assert!(error.to_string().contains("create topics"), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("create topics") && text.contains("may still carry it out"), "{text}");
 
     admin.close(Duration::from_secs(5)).expect("closed");
     let error = admin.list_topics().expect_err("closed");
@@ -188,13 +194,21 @@ fn old_brokers_are_not_asked_for_what_they_lack() {
     use kavka::mock::VersionTable;
     let cluster = MockCluster::builder().versions(VersionTable::kafka_1_1()).start().expect("a cluster");
     let admin = client(&cluster);
-    let error = admin.create_topics([NewTopic::new("orders")]).expect_err("no defaults before 2.4");
-    assert_eq!((error.kind(), error.topic()), (ErrorKind::UnsupportedVersion, Some("orders")));
-    let topic = NewTopic::new("orders").partitions(2).replication_factor(1);
-    assert_eq!(codes(&admin.create_topics([topic]).expect("an answer")), [None]);
-    let error = admin.delete_topics([Uuid::random([7; 16])]).expect_err("no ids before 2.8");
+    let placed = NewTopic::new("orders").partitions(2).replication_factor(1);
+    let created = admin.create_topics([NewTopic::new("default"), placed]).expect("an answer");
+    let error = created[0].1.as_ref().expect_err("no defaults before 2.4");
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::UnsupportedVersion, Some("default")));
+    let text = error.to_string();
+    assert!(text.contains("needs Kafka 2.4 or newer (CreateTopics version 4)"), "{text}");
+    assert!(text.contains("node 1 offers versions 0 to 2"), "{text}");
+    assert!(created[1].1.is_ok(), "the other topic does not suffer: {created:?}");
+
+    let id = Uuid::random([7; 16]);
+    let deleted = admin.delete_topics([TopicRef::from(id), TopicRef::from("orders")]).expect("an answer");
+    let error = deleted[0].1.as_ref().expect_err("no ids before 2.8");
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
-    assert_eq!(codes(&admin.delete_topics(["orders"]).expect("an answer")), [None]);
+    assert!(error.to_string().contains("needs Kafka 2.8 or newer (DeleteTopics version 6)"), "{error}");
+    assert!(deleted[1].1.is_ok() && cluster.topics().is_empty(), "{deleted:?}");
 }
 
 #[test]

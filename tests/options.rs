@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kavka::config::{CommonConfig, ConsumerConfig, ProducerConfig, markdown_table};
+use kavka::config::{AdminConfig, CommonConfig, ConsumerConfig, ProducerConfig, markdown_table};
 
 #[test]
 fn the_document_is_what_the_code_says() {
@@ -10,10 +10,11 @@ fn the_document_is_what_the_code_says() {
     let expected = format!(
         "# Options\n\nMade from the code: `KAVKA_WRITE=1 cargo test --test options` writes it anew. Times are whole \
          milliseconds in strings\nand a `Duration` in Rust; sizes are bytes.\n\n## All clients\n\n{}\n## Producer\n\n{}\n\
-         ## Consumer\n\n{}",
+         ## Consumer\n\n{}\n## Admin client\n\n{}",
         markdown_table(CommonConfig::OPTIONS),
         markdown_table(ProducerConfig::OPTIONS),
         markdown_table(ConsumerConfig::OPTIONS),
+        markdown_table(AdminConfig::OPTIONS),
     );
     if std::env::var_os("KAVKA_WRITE").is_some() {
         fs::write(path, &expected).unwrap();

@@ -1,7 +1,5 @@
 //! How an admin client is made.
 
-use std::sync::atomic::AtomicBool;
-
 use super::{Admin, KafkaAdminClient};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
@@ -39,11 +37,15 @@ impl AdminBuilder {
             move |net| {
                 let manager = Manager::new(net, &config.common, &config.common.client_id);
                 manager.report_to(&metrics);
-                // An admin client asks for topics by requests of its own, which create none.
-                let cluster = Cluster::new(manager, &config.common, false, view)?;
+                let cluster = if config.bootstrap_controllers.is_empty() {
+                    // An admin client asks for topics by requests of its own, which create none.
+                    Cluster::new(manager, &config.common, false, view)?
+                } else {
+                    Cluster::of_controllers(manager, &config.common, &config.bootstrap_controllers, view)?
+                };
                 Ok(Admin { cluster, config })
             }
         })?;
-        Ok(KafkaAdminClient { config, clock, view, metrics, io, closed: AtomicBool::new(false) })
+        Ok(KafkaAdminClient::new(config, clock, view, metrics, io))
     }
 }

@@ -1,8 +1,8 @@
 //! The cluster as a whole.
 
-use super::{Admin, KafkaAdminClient, verdict};
+use super::{Admin, At, Call, KafkaAdminClient, Route, metadata_request, node_of, verdict};
 use crate::error::{ErrorKind, Result};
-use crate::protocol::messages::{DescribeClusterRequest, MetadataRequest};
+use crate::protocol::messages::{DescribeClusterRequest, DescribeClusterResponse, MetadataResponse};
 use crate::types::Node;
 
 /// The brokers of a cluster.
@@ -23,10 +23,10 @@ impl KafkaAdminClient {
     /// # Errors
     /// [`ErrorKind::Timeout`], with the failure of each address; [`ErrorKind::Authorization`].
     pub fn describe_cluster(&self) -> Result<ClusterDescription> {
-        self.run(self.default_timeout(), "describe cluster", |admin, _| async move {
-            let mut cluster = match admin.describe_cluster().await {
+        self.call(DESCRIBE, |admin, call| async move {
+            let mut cluster = match admin.describe_cluster(call).await {
                 Err(error) if error.kind() == ErrorKind::UnsupportedVersion => {
-                    admin.cluster_of_metadata().await?
+                    admin.cluster_of_metadata(call).await?
                 }
                 described => described?,
             };
@@ -37,34 +37,41 @@ impl KafkaAdminClient {
 }
 
 impl Admin {
-    async fn describe_cluster(&self) -> Result<ClusterDescription> {
-        let response = self.to_any(|_| Ok(DescribeClusterRequest::default())).await?;
-        verdict(response.error_code, response.error_message.as_deref(), "describe cluster")?;
-        let broker = |id, host, port, rack| Some(Node { id, host, port: u16::try_from(port).ok()?, rack });
+    async fn describe_cluster(&self, call: Call) -> Result<ClusterDescription> {
+        let response: DescribeClusterResponse = self
+            .ask_one(
+                call,
+                Route::Any,
+                |_| Ok(DescribeClusterRequest::default()),
+                |answer: &DescribeClusterResponse| {
+                    verdict(answer.error_code, answer.error_message.as_deref(), DESCRIBE)
+                },
+            )
+            .await?;
         Ok(ClusterDescription {
             cluster_id: Some(response.cluster_id),
             controller_id: Some(response.controller_id).filter(|&id| id >= 0),
             brokers: response
                 .brokers
                 .into_iter()
-                .filter_map(|node| broker(node.broker_id, node.host, node.port, node.rack))
+                .filter_map(|node| node_of(node.broker_id, &node.host, node.port, node.rack.as_deref()))
                 .collect(),
         })
     }
 
-    async fn cluster_of_metadata(&self) -> Result<ClusterDescription> {
-        // Version 0 cannot ask for no topics: there, the empty list means all.
-        let request = |_| Ok(MetadataRequest { topics: Some(Vec::new()), ..MetadataRequest::default() });
-        let response = self.to_any(request).await?;
-        let broker = |id, host, port, rack| Some(Node { id, host, port: u16::try_from(port).ok()?, rack });
+    async fn cluster_of_metadata(&self, call: Call) -> Result<ClusterDescription> {
+        let request = |at: &At| Ok(metadata_request(at.version, Some(Vec::new())));
+        let response: MetadataResponse = self.ask_one(call, Route::Any, request, |_| Ok(())).await?;
         Ok(ClusterDescription {
             cluster_id: response.cluster_id,
             controller_id: Some(response.controller_id).filter(|&id| id >= 0),
             brokers: response
                 .brokers
                 .into_iter()
-                .filter_map(|node| broker(node.node_id, node.host, node.port, node.rack))
+                .filter_map(|node| node_of(node.node_id, &node.host, node.port, node.rack.as_deref()))
                 .collect(),
         })
     }
 }
+
+const DESCRIBE: &str = "describe the cluster";

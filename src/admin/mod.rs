@@ -1,11 +1,11 @@
-//! The admin client: topics, partitions and the cluster. One file a noun.
+//! The admin client. One file a noun; [`driver`] brings their questions to the brokers.
 //!
-//! Each call runs as one task on the client's IO thread. Calls that change something go to the controller, and
-//! follow it when it moves; calls that only ask go to any broker and are made again until the time is over.
+//! Each call runs as one task on the client's IO thread.
 
 mod acls;
 mod builder;
 mod cluster;
+mod driver;
 mod groups;
 mod partitions;
 mod topics;
@@ -15,15 +15,16 @@ pub(crate) mod words;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use acls::{AclOperation, authorized_operations};
 pub use builder::AdminBuilder;
 pub use cluster::ClusterDescription;
 pub use groups::{GroupState, GroupType};
 pub use partitions::NewPartitions;
-pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicRef};
+pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing, TopicRef};
 pub use transactions::TransactionState;
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
@@ -31,18 +32,23 @@ use crate::config::AdminConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::metrics::{MetricsSnapshot, Registry};
-use crate::net::backoff::Backoff;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
-use crate::net::connection::Connection;
-use crate::net::manager::NodeId;
-use crate::protocol::Request;
+
+use driver::{At, Call, Item, Route, metadata_request, node_of, unanswered};
+
+/// What became of each of several things, in the order in which they were given.
+pub type Results<K, T> = Vec<(K, Result<T>)>;
 
 /// Manages a Kafka cluster. Thread-safe: share it by reference or in an `Arc`.
 ///
-/// Owns one IO thread. A call is bounded by `default_api_timeout`, unless it takes a timeout of its own. Calls
-/// on several things answer for each of them, in the order in which they were given: the outer result tells
-/// whether the question reached the cluster, the inner ones what became of each.
+/// Owns one IO thread. A call is bounded by `default_api_timeout`, or by what
+/// [`with_timeout`](Self::with_timeout) says. Calls on several things answer for each of them, in the order in
+/// which they were given: the outer result tells whether the cluster could be reached at all, the inner ones
+/// what became of each. What another try can mend is tried again until the time is over: a controller,
+/// coordinator or leader that has moved, a lost connection. A request that would not do the same thing when
+/// it is sent twice, such as the one that deletes a topic, is not sent again when its answer was lost; the error
+/// says that it may have been carried out.
 ///
 /// ```
 /// use kavka::admin::{KafkaAdminClient, NewTopic};
@@ -56,6 +62,12 @@ use crate::protocol::Request;
 /// # Ok::<(), kavka::Error>(())
 /// ```
 pub struct KafkaAdminClient {
+    client: Arc<Client>,
+    timeout: Duration,
+}
+
+/// What the handles on one client share.
+struct Client {
     config: AdminConfig,
     clock: Clock,
     view: ClusterMetadata,
@@ -70,71 +82,94 @@ impl KafkaAdminClient {
         AdminBuilder::default()
     }
 
+    fn new(
+        config: AdminConfig,
+        clock: Clock,
+        view: ClusterMetadata,
+        metrics: Registry,
+        io: IoThread<Admin>,
+    ) -> Self {
+        let timeout = config.common.default_api_timeout;
+        Self {
+            client: Arc::new(Client { config, clock, view, metrics, io, closed: AtomicBool::new(false) }),
+            timeout,
+        }
+    }
+
+    /// The same client with another bound on its calls: `admin.with_timeout(SHORT).list_topics()`.
+    ///
+    /// Costs one reference count. The client is closed when its last handle is dropped.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self { client: Arc::clone(&self.client), timeout }
+    }
+
     /// Waits until the cluster's brokers are known, for programs that want to know at the start whether they
     /// can be reached.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], with the failure of each address.
     pub fn bootstrap(&self, timeout: Duration) -> Result<()> {
-        self.run(timeout, "bootstrap", |admin, _| async move {
-            admin.cluster.bootstrap().await;
-            Ok(())
-        })
+        self.with_timeout(timeout).call("bootstrap", |_, _| async move { Ok(()) })
     }
 
     /// Whether the cluster's brokers are known.
     pub fn bootstrap_connected(&self) -> bool {
-        self.view.snapshot().version() > 0
+        self.client.view.snapshot().version() > 0
     }
 
     /// What the client knows of the cluster.
     pub fn cluster(&self) -> &ClusterMetadata {
-        &self.view
+        &self.client.view
     }
 
     /// What the client counts and measures, as it is now: see [`metrics`](crate::metrics).
     pub fn metrics(&self) -> MetricsSnapshot {
-        self.metrics.snapshot()
+        self.client.metrics.snapshot()
     }
 
     /// The options in effect.
     pub fn config(&self) -> &AdminConfig {
-        &self.config
+        &self.client.config
     }
 
     /// Ends calls that are under way with [`ErrorKind::Closed`], closes the connections and stops the IO
-    /// thread. A second call does nothing.
+    /// thread, for all handles of the client. A second call does nothing.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] when the thread did not end within `timeout`.
     pub fn close(&self, timeout: Duration) -> Result<()> {
+        self.client.close(timeout)
+    }
+
+    /// Runs a call on the IO thread, once the cluster's nodes are known.
+    ///
+    /// `f` keeps to the call's deadline itself, since it can say best what was not done in time.
+    fn call<T, F, Fut>(&self, what: &'static str, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Rc<Admin>, Call) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T>> + 'static,
+    {
+        let deadline = self.client.clock.deadline(self.timeout);
+        self.client.io.run(deadline + GRACE, what, move |admin| async move {
+            let cluster = admin.cluster.clone();
+            cluster.within(deadline, what, admin.ready()).await?;
+            cluster.within(deadline + GRACE / 2, what, f(admin, Call::new(what, deadline))).await
+        })
+    }
+}
+
+impl Client {
+    fn close(&self, timeout: Duration) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) || self.io.shutdown(timeout) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Timeout, format!("the IO thread did not end within {timeout:?}")))
     }
-
-    /// The bound of calls that name none.
-    fn default_timeout(&self) -> Duration {
-        self.config.common.default_api_timeout
-    }
-
-    /// Runs a call on the IO thread. `f` gets the deadline, too.
-    fn run<T, F, Fut>(&self, timeout: Duration, what: &'static str, f: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(Rc<Admin>, Instant) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T>> + 'static,
-    {
-        let deadline = self.clock.deadline(timeout);
-        self.io.run(deadline + GRACE, what, move |admin| async move {
-            let cluster = admin.cluster.clone();
-            cluster.within(deadline, what, f(admin, deadline)).await
-        })
-    }
 }
 
-impl Drop for KafkaAdminClient {
+impl Drop for Client {
     /// Closes within `drop_timeout`.
     fn drop(&mut self) {
         if let Err(error) = self.close(self.config.common.drop_timeout) {
@@ -146,7 +181,8 @@ impl Drop for KafkaAdminClient {
 impl fmt::Debug for KafkaAdminClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaAdminClient")
-            .field("client_id", &self.config.common.client_id)
+            .field("client_id", &self.config().common.client_id)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
@@ -158,84 +194,29 @@ struct Admin {
 }
 
 impl Admin {
-    /// Sends a request that changes something to the controller, and follows it when it has moved.
-    ///
-    /// `request` makes the request for a version and the time that the broker may take. A request that may have
-    /// been carried out when its connection was lost is not sent again.
-    async fn to_controller<R: Request>(
-        &self,
-        deadline: Instant,
-        request: impl Fn(i16, Duration) -> Result<R>,
-        moved: impl Fn(&R::Response) -> bool,
-    ) -> Result<R::Response> {
-        let mut failures = 0;
-        loop {
-            self.cluster.bootstrap().await;
-            // With KRaft the metadata names some broker here: each of them hands requests on.
-            let controller = self.cluster.snapshot().controller().map(NodeId::Broker);
-            let connection = match self.connect(controller).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    self.pause(&mut failures, error).await?;
-                    continue;
-                }
-            };
-            let version = connection.pick_version::<R>(i16::MAX)?;
-            let request = request(version, self.time_for_broker(deadline))?;
-            let response = connection.send_at(&request, version, self.config.common.request_timeout).await?;
-            if !moved(&response) {
-                return Ok(response);
+    /// Whether calls go to controllers instead of brokers (KIP-919).
+    fn to_controllers(&self) -> bool {
+        !self.config.bootstrap_controllers.is_empty()
+    }
+
+    /// Waits until the cluster's nodes are known.
+    async fn ready(&self) -> Result<()> {
+        while self.cluster.snapshot().version() == 0 {
+            match self.cluster.update().await {
+                Err(error) if is_hopeless(&error) => return Err(error),
+                // The reason is kept for whoever runs out of time.
+                _ => {}
             }
-            let error = Error::from_code(ErrorCode::NOT_CONTROLLER, "the controller has moved");
-            self.pause(&mut failures, error).await?;
         }
-    }
-
-    /// Sends a request that changes nothing to any broker, and again to another one when that fails.
-    async fn to_any<R: Request>(&self, request: impl Fn(i16) -> Result<R>) -> Result<R::Response> {
-        let mut failures = 0;
-        loop {
-            let error = match self.ask_any(&request).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            self.pause(&mut failures, error).await?;
-        }
-    }
-
-    async fn ask_any<R: Request>(&self, request: &impl Fn(i16) -> Result<R>) -> Result<R::Response> {
-        let connection = self.connect(None).await?;
-        let version = connection.pick_version::<R>(i16::MAX)?;
-        connection.send_at(&request(version)?, version, self.config.common.request_timeout).await
-    }
-
-    async fn connect(&self, node: Option<NodeId>) -> Result<Connection> {
-        let manager = self.cluster.manager();
-        let node = node.or_else(|| manager.least_loaded_node()).ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "bootstrap.servers is empty: name a broker as host:port")
-        })?;
-        manager.connection(node).await
-    }
-
-    /// Waits before another try and has the metadata refreshed; or returns the error when no try can help.
-    async fn pause(&self, failures: &mut u32, error: Error) -> Result<()> {
-        if !error.is_retriable() {
-            return Err(error);
-        }
-        log::debug!("trying again: {error}");
-        *failures += 1;
-        let common = &self.config.common;
-        let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
-        let net = self.cluster.net();
-        self.cluster.request_update();
-        net.sleep(backoff.after(*failures, net.random())).await;
         Ok(())
     }
+}
 
-    /// What is left for the broker's own waiting: it has to answer before the request times out here.
-    fn time_for_broker(&self, deadline: Instant) -> Duration {
-        let left = deadline.saturating_duration_since(self.cluster.net().now());
-        left.min(self.config.common.request_timeout)
+/// Whether no other node can be expected to say anything else.
+fn is_hopeless(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Authentication | ErrorKind::Configuration | ErrorKind::UnsupportedVersion => true,
+        _ => error.code().is_some() && !error.is_retriable(),
     }
 }
 
@@ -246,13 +227,4 @@ fn verdict(code: ErrorCode, message: Option<&str>, what: &str) -> Result<()> {
         Some(message) => Err(Error::from_code(code, format_args!("{what} ({message})"))),
         None => Err(Error::from_code(code, what)),
     }
-}
-
-/// The error of an item that the broker did not answer for.
-fn unanswered(what: &str) -> Error {
-    Error::new(ErrorKind::Protocol, format!("{what}: the broker's answer leaves it out"))
-}
-
-fn millis(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }

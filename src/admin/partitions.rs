@@ -1,12 +1,9 @@
 //! Partitions: add more of them.
 
-use std::time::{Duration, Instant};
-
-use super::{Admin, KafkaAdminClient, millis, unanswered, verdict};
+use super::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
-use crate::error_code::ErrorCode;
-use crate::protocol::messages::CreatePartitionsRequest;
 use crate::protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
+use crate::protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
 /// How many partitions a topic is to have.
 #[derive(Clone, Debug)]
@@ -43,25 +40,13 @@ impl KafkaAdminClient {
     /// Adds partitions to topics. Records with keys go to other partitions from then on.
     ///
     /// # Errors
-    /// As [`create_topics`](Self::create_topics); [`INVALID_PARTITIONS`](ErrorCode::INVALID_PARTITIONS) for a
+    /// As [`create_topics`](Self::create_topics); [`INVALID_PARTITIONS`](crate::ErrorCode::INVALID_PARTITIONS) for a
     /// topic that has as many or more.
     pub fn create_partitions(
         &self,
         topics: impl IntoIterator<Item = NewPartitions>,
-    ) -> Result<Vec<(String, Result<()>)>> {
-        self.add_partitions(topics, self.default_timeout(), false)
-    }
-
-    /// As [`create_partitions`](Self::create_partitions), within `timeout`.
-    ///
-    /// # Errors
-    /// As [`create_partitions`](Self::create_partitions).
-    pub fn create_partitions_timeout(
-        &self,
-        topics: impl IntoIterator<Item = NewPartitions>,
-        timeout: Duration,
-    ) -> Result<Vec<(String, Result<()>)>> {
-        self.add_partitions(topics, timeout, false)
+    ) -> Result<Results<String, ()>> {
+        self.add_partitions(topics, false)
     }
 
     /// Has the cluster check whether partitions could be added, without adding them.
@@ -71,55 +56,43 @@ impl KafkaAdminClient {
     pub fn validate_partitions(
         &self,
         topics: impl IntoIterator<Item = NewPartitions>,
-    ) -> Result<Vec<(String, Result<()>)>> {
-        self.add_partitions(topics, self.default_timeout(), true)
+    ) -> Result<Results<String, ()>> {
+        self.add_partitions(topics, true)
     }
 
     fn add_partitions(
         &self,
         topics: impl IntoIterator<Item = NewPartitions>,
-        timeout: Duration,
         validate_only: bool,
-    ) -> Result<Vec<(String, Result<()>)>> {
+    ) -> Result<Results<String, ()>> {
         let topics: Vec<NewPartitions> = topics.into_iter().collect();
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(timeout, "create partitions", move |admin, deadline| async move {
-            admin.create_partitions(topics, deadline, validate_only).await
+        self.call(CREATE, move |admin, call| async move {
+            let items = topics.into_iter().map(|topic| Item::new(Route::Controller, topic)).collect();
+            let request = |at: &At, topics: &[&NewPartitions]| {
+                Ok(CreatePartitionsRequest {
+                    topics: topics.iter().map(|topic| topic.message()).collect(),
+                    timeout_ms: at.timeout_ms(),
+                    validate_only,
+                })
+            };
+            let read = |_: &At, response: CreatePartitionsResponse, topics: &[&NewPartitions]| {
+                topics.iter().map(|topic| added(&response, &topic.topic)).collect()
+            };
+            let results = admin.ask(call.never_twice(), items, request, read).await;
+            Ok(results.into_iter().map(|(topic, result)| (topic.topic, result)).collect())
         })
     }
 }
 
-impl Admin {
-    async fn create_partitions(
-        &self,
-        topics: Vec<NewPartitions>,
-        deadline: Instant,
-        validate_only: bool,
-    ) -> Result<Vec<(String, Result<()>)>> {
-        let request = |_, left| {
-            Ok(CreatePartitionsRequest {
-                topics: topics.iter().map(NewPartitions::message).collect(),
-                timeout_ms: millis(left),
-                validate_only,
-            })
-        };
-        let response = self
-            .to_controller(deadline, request, |response| {
-                response.results.iter().any(|topic| topic.error_code == ErrorCode::NOT_CONTROLLER)
-            })
-            .await?;
-        let outcome = |topic: NewPartitions| {
-            let answer = response.results.iter().find(|answer| answer.name == topic.topic);
-            let result = answer
-                .ok_or_else(|| unanswered(CREATE))
-                .and_then(|answer| verdict(answer.error_code, answer.error_message.as_deref(), CREATE))
-                .map_err(|error| error.with_topic(&topic.topic));
-            (topic.topic, result)
-        };
-        Ok(topics.into_iter().map(outcome).collect())
-    }
+fn added(response: &CreatePartitionsResponse, topic: &str) -> Result<()> {
+    let answer = response.results.iter().find(|answer| answer.name == topic);
+    answer
+        .ok_or_else(|| unanswered(CREATE))
+        .and_then(|answer| verdict(answer.error_code, answer.error_message.as_deref(), CREATE))
+        .map_err(|error| error.with_topic(topic))
 }
 
 const CREATE: &str = "create partitions";

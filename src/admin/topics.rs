@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Admin, KafkaAdminClient, millis, unanswered, verdict};
+use futures_util::future::join;
+
+use super::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, metadata_request, unanswered, verdict};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::protocol::Uuid;
 use crate::protocol::messages::create_topics::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 use crate::protocol::messages::delete_topics::DeleteTopicState;
 use crate::protocol::messages::metadata::{MetadataRequestTopic, MetadataResponseTopic};
 use crate::protocol::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, MetadataResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, MetadataResponse,
 };
 
 /// A topic to be created.
@@ -127,6 +129,18 @@ pub enum TopicRef {
     Id(Uuid),
 }
 
+/// A topic in the list of all.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicListing {
+    /// The name.
+    pub name: String,
+    /// The id (KIP-516); `None` from brokers before 2.8.
+    pub id: Option<Uuid>,
+    /// Whether it is one of Kafka's own.
+    pub is_internal: bool,
+}
+
 /// A topic, as a broker knows it.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,51 +180,65 @@ impl KafkaAdminClient {
     /// [`wait_for_topics`](Self::wait_for_topics).
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`], and what stands in the way of the request as a whole. After
-    /// [`ErrorKind::Connection`] the topics may have been created. For a topic
-    /// [`TOPIC_ALREADY_EXISTS`](ErrorCode::TOPIC_ALREADY_EXISTS) and other codes, by name.
+    /// [`ErrorKind::Timeout`] when the cluster could not be reached. For a topic
+    /// [`TOPIC_ALREADY_EXISTS`](ErrorCode::TOPIC_ALREADY_EXISTS) and other codes, by name;
+    /// [`ErrorKind::Connection`] when the answer was lost, after which it may have been created.
     pub fn create_topics(
         &self,
         topics: impl IntoIterator<Item = NewTopic>,
-    ) -> Result<Vec<(String, Result<CreatedTopic>)>> {
-        self.create(topics, self.default_timeout(), false)
+    ) -> Result<Results<String, CreatedTopic>> {
+        self.create(topics, false)
     }
 
-    /// As [`create_topics`](Self::create_topics), within `timeout`.
-    ///
-    /// # Errors
-    /// As [`create_topics`](Self::create_topics).
-    pub fn create_topics_timeout(
-        &self,
-        topics: impl IntoIterator<Item = NewTopic>,
-        timeout: Duration,
-    ) -> Result<Vec<(String, Result<CreatedTopic>)>> {
-        self.create(topics, timeout, false)
-    }
-
-    /// Has the cluster check whether topics could be created, without creating them.
+    /// Has the cluster check whether topics could be created, without creating them. Needs Kafka 0.10.2.
     ///
     /// # Errors
     /// As [`create_topics`](Self::create_topics).
     pub fn validate_topics(
         &self,
         topics: impl IntoIterator<Item = NewTopic>,
-    ) -> Result<Vec<(String, Result<CreatedTopic>)>> {
-        self.create(topics, self.default_timeout(), true)
+    ) -> Result<Results<String, CreatedTopic>> {
+        self.create(topics, true)
     }
 
     fn create(
         &self,
         topics: impl IntoIterator<Item = NewTopic>,
-        timeout: Duration,
         validate_only: bool,
-    ) -> Result<Vec<(String, Result<CreatedTopic>)>> {
+    ) -> Result<Results<String, CreatedTopic>> {
         let topics: Vec<NewTopic> = topics.into_iter().collect();
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(timeout, "create topics", move |admin, deadline| async move {
-            admin.create_topics(topics, deadline, validate_only).await
+        self.call(CREATE, move |admin, call| async move {
+            let items = topics.into_iter().map(|topic| {
+                let defaults = topic.needs_defaults();
+                let item = Item::new(Route::Controller, topic);
+                if defaults {
+                    item.needs(4, "leaving partitions or replicas to the brokers (KIP-464)")
+                } else {
+                    item
+                }
+            });
+            let request = |at: &At, topics: &[&NewTopic]| {
+                if validate_only {
+                    at.need(1, "checking without creating")?;
+                }
+                Ok(CreateTopicsRequest {
+                    topics: topics.iter().map(|topic| topic.message()).collect(),
+                    timeout_ms: at.timeout_ms(),
+                    validate_only,
+                })
+            };
+            let read = |_: &At, response: CreateTopicsResponse, topics: &[&NewTopic]| {
+                topics.iter().map(|topic| created(&response, topic)).collect()
+            };
+            let results = admin.ask(call.never_twice(), items.collect(), request, read).await;
+            let named = |(topic, result): (NewTopic, Result<CreatedTopic>)| {
+                let result = result.map_err(|error| error.with_topic(&topic.name));
+                (topic.name, result)
+            };
+            Ok(results.into_iter().map(named).collect())
         })
     }
 
@@ -221,39 +249,58 @@ impl KafkaAdminClient {
     pub fn delete_topics(
         &self,
         topics: impl IntoIterator<Item = impl Into<TopicRef>>,
-    ) -> Result<Vec<(TopicRef, Result<()>)>> {
-        self.delete_topics_timeout(topics, self.default_timeout())
-    }
-
-    /// As [`delete_topics`](Self::delete_topics), within `timeout`.
-    ///
-    /// # Errors
-    /// As [`delete_topics`](Self::delete_topics).
-    pub fn delete_topics_timeout(
-        &self,
-        topics: impl IntoIterator<Item = impl Into<TopicRef>>,
-        timeout: Duration,
-    ) -> Result<Vec<(TopicRef, Result<()>)>> {
+    ) -> Result<Results<TopicRef, ()>> {
         let topics: Vec<TopicRef> = topics.into_iter().map(Into::into).collect();
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(timeout, "delete topics", move |admin, deadline| async move {
-            admin.delete_topics(topics, deadline).await
+        self.call(DELETE, move |admin, call| async move {
+            let items = topics.into_iter().map(|topic| topic.item(Route::Controller, 6)).collect();
+            let request = |at: &At, topics: &[&TopicRef]| {
+                let mut request =
+                    DeleteTopicsRequest { timeout_ms: at.timeout_ms(), ..DeleteTopicsRequest::default() };
+                if at.version < DELETE_BY_ID_SINCE {
+                    request.topic_names = topics.iter().map(|topic| topic.to_string()).collect();
+                } else {
+                    request.topics = topics.iter().map(|topic| topic.to_delete()).collect();
+                }
+                Ok(request)
+            };
+            let read = |_: &At, response: DeleteTopicsResponse, topics: &[&TopicRef]| {
+                topics.iter().map(|topic| deleted(&response, topic)).collect()
+            };
+            let results = admin.ask(call.never_twice(), items, request, read).await;
+            Ok(results.into_iter().map(with_name).collect())
         })
     }
 
     /// The names of all topics that the client may see, sorted; Kafka's own, such as `__consumer_offsets`,
-    /// among them.
+    /// among them. [`topic_listings`](Self::topic_listings) says which those are.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], with the failure of each address.
     pub fn list_topics(&self) -> Result<Vec<String>> {
-        self.run(self.default_timeout(), "list topics", |admin, _| async move {
-            let response = admin.metadata(None).await?;
-            let mut names: Vec<String> = response.topics.into_iter().filter_map(|topic| topic.name).collect();
-            names.sort_unstable();
-            Ok(names)
+        Ok(self.topic_listings()?.into_iter().map(|topic| topic.name).collect())
+    }
+
+    /// All topics that the client may see, sorted by name, with their ids. Java's `listTopics`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], with the failure of each address.
+    pub fn topic_listings(&self) -> Result<Vec<TopicListing>> {
+        self.call("list topics", |admin, call| async move {
+            let request = |at: &At| Ok(metadata_request(at.version, None));
+            let response: MetadataResponse = admin.ask_one(call, Route::Any, request, |_| Ok(())).await?;
+            let listing = |topic: MetadataResponseTopic| {
+                Some(TopicListing {
+                    name: topic.name?,
+                    id: some_id(topic.topic_id),
+                    is_internal: topic.is_internal,
+                })
+            };
+            let mut topics: Vec<TopicListing> = response.topics.into_iter().filter_map(listing).collect();
+            topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            Ok(topics)
         })
     }
 
@@ -265,14 +312,12 @@ impl KafkaAdminClient {
     pub fn describe_topics(
         &self,
         topics: impl IntoIterator<Item = impl Into<TopicRef>>,
-    ) -> Result<Vec<(TopicRef, Result<TopicDescription>)>> {
+    ) -> Result<Results<TopicRef, TopicDescription>> {
         let topics: Vec<TopicRef> = topics.into_iter().map(Into::into).collect();
         if topics.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(self.default_timeout(), "describe topics", move |admin, _| async move {
-            admin.describe_topics(topics).await
-        })
+        self.call(DESCRIBE, move |admin, call| async move { Ok(admin.describe_topics(call, topics).await) })
     }
 
     /// Waits until topics exist and every partition has a leader, at most `timeout`.
@@ -288,176 +333,73 @@ impl KafkaAdminClient {
         if missing.is_empty() {
             return Ok(());
         }
-        self.run(timeout, "wait for topics", move |admin, deadline| async move {
+        self.with_timeout(timeout).call("wait for topics", move |admin, call| async move {
             let net = admin.cluster.net().clone();
-            let mut why = String::new();
-            // The deadline is looked at here as well, so that the error can name what is missing.
-            while let Some(described) =
-                net.until(deadline - LAST_WORDS.min(timeout), admin.describe_topics(missing.clone())).await
-            {
-                missing.clear();
-                why.clear();
-                for (topic, result) in described? {
-                    let state = match &result {
+            loop {
+                let mut why = String::new();
+                let described = admin.describe_topics(call, std::mem::take(&mut missing)).await;
+                for (topic, result) in described {
+                    why = match result {
                         Ok(known) if known.partitions.iter().all(|p| p.leader.is_some()) => continue,
                         Ok(_) => "a partition has no leader".to_owned(),
-                        Err(error) if is_yet_to_come(error) => error.to_string(),
-                        Err(error) => return Err(error.clone()),
+                        Err(error) if is_yet_to_come(&error) => error.to_string(),
+                        Err(error) => return Err(error),
                     };
-                    why = state;
                     missing.push(topic);
                 }
                 if missing.is_empty() {
                     return Ok(());
                 }
-                if net.now() + POLL >= deadline {
-                    break;
+                if net.now() + POLL >= call.deadline {
+                    let names: Vec<String> = missing.iter().map(TopicRef::to_string).collect();
+                    let text = format!("timed out: not ready after {timeout:?}: {}: {why}", names.join(", "));
+                    return Err(Error::new(ErrorKind::Timeout, text));
                 }
                 net.sleep(POLL).await;
             }
-            if why.is_empty() {
-                return Err(admin.cluster.timeout("wait for topics"));
-            }
-            let names: Vec<String> = missing.iter().map(TopicRef::to_string).collect();
-            let text = format!("timed out: not ready after {timeout:?}: {}: {why}", names.join(", "));
-            Err(Error::new(ErrorKind::Timeout, text))
         })
     }
 }
 
 impl Admin {
-    async fn create_topics(
-        &self,
-        topics: Vec<NewTopic>,
-        deadline: Instant,
-        validate_only: bool,
-    ) -> Result<Vec<(String, Result<CreatedTopic>)>> {
-        let request = |version: i16, left: Duration| {
-            if let Some(topic) =
-                topics.iter().find(|topic| version < DEFAULTS_SINCE && topic.needs_defaults())
-            {
-                let text = "the brokers are too old to choose the number of partitions and replicas \
-                            (KIP-464): give both";
-                return Err(Error::new(ErrorKind::UnsupportedVersion, text).with_topic(topic.name()));
-            }
-            Ok(CreateTopicsRequest {
-                topics: topics.iter().map(NewTopic::message).collect(),
-                timeout_ms: millis(left),
-                validate_only,
-            })
-        };
-        let response = self
-            .to_controller(deadline, request, |response| {
-                response.topics.iter().any(|topic| topic.error_code == ErrorCode::NOT_CONTROLLER)
-            })
-            .await?;
-        let outcome = |topic: NewTopic| {
-            let answer = response.topics.iter().find(|answer| answer.name == topic.name);
-            let result = answer.ok_or_else(|| unanswered(CREATE)).and_then(created);
-            (topic.name.clone(), result.map_err(|error| error.with_topic(topic.name)))
-        };
-        Ok(topics.into_iter().map(outcome).collect())
-    }
-
-    async fn delete_topics(
-        &self,
-        topics: Vec<TopicRef>,
-        deadline: Instant,
-    ) -> Result<Vec<(TopicRef, Result<()>)>> {
-        let request = |version: i16, left: Duration| {
-            let mut request = DeleteTopicsRequest { timeout_ms: millis(left), ..Default::default() };
-            for topic in &topics {
-                match topic {
-                    TopicRef::Name(name) if version < DELETE_BY_ID_SINCE => {
-                        request.topic_names.push(name.clone())
-                    }
-                    TopicRef::Id(id) if version < DELETE_BY_ID_SINCE => return Err(no_ids(DELETE, *id)),
-                    TopicRef::Name(name) => request
-                        .topics
-                        .push(DeleteTopicState { name: Some(name.clone()), topic_id: Uuid::ZERO }),
-                    TopicRef::Id(id) => {
-                        request.topics.push(DeleteTopicState { name: None, topic_id: *id });
-                    }
-                }
-            }
-            Ok(request)
-        };
-        let response = self
-            .to_controller(deadline, request, |response| {
-                response.responses.iter().any(|topic| topic.error_code == ErrorCode::NOT_CONTROLLER)
-            })
-            .await?;
-        let outcome = |topic: TopicRef| {
-            let answer = response.responses.iter().find(|answer| match &topic {
-                TopicRef::Name(name) => answer.name.as_ref() == Some(name),
-                TopicRef::Id(id) => answer.topic_id == *id,
-            });
-            let result = answer
-                .ok_or_else(|| unanswered(DELETE))
-                .and_then(|answer| verdict(answer.error_code, answer.error_message.as_deref(), DELETE))
-                .map_err(|error| error.with_topic(topic.to_string()));
-            (topic, result)
-        };
-        Ok(topics.into_iter().map(outcome).collect())
-    }
-
+    /// Names and ids go in requests of their own: brokers pass over the names when they see an id.
     async fn describe_topics(
         &self,
+        call: Call,
         topics: Vec<TopicRef>,
-    ) -> Result<Vec<(TopicRef, Result<TopicDescription>)>> {
-        let response = self.metadata(Some(&topics)).await?;
-        let outcome = |topic: TopicRef| {
-            let answer = response.topics.iter().find(|answer| match &topic {
-                TopicRef::Name(name) => answer.name.as_ref() == Some(name),
-                TopicRef::Id(id) => answer.topic_id == *id,
-            });
-            // Old brokers were asked for all topics: there, one that is left out does not exist.
-            let unknown = || Error::from_code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, DESCRIBE);
-            let result = answer
-                .ok_or_else(unknown)
-                .and_then(described)
-                .map_err(|error| error.with_topic(topic.to_string()));
-            (topic, result)
+    ) -> Results<TopicRef, TopicDescription> {
+        let is_id = |topic: &TopicRef| matches!(topic, TopicRef::Id(_));
+        let kinds: Vec<bool> = topics.iter().map(is_id).collect();
+        let (ids, names): (Vec<TopicRef>, Vec<TopicRef>) = topics.into_iter().partition(is_id);
+        let (ids, names) = join(self.describe_some(call, ids), self.describe_some(call, names)).await;
+        let (mut ids, mut names) = (ids.into_iter(), names.into_iter());
+        kinds.into_iter().filter_map(|is_id| if is_id { ids.next() } else { names.next() }).collect()
+    }
+
+    async fn describe_some(&self, call: Call, topics: Vec<TopicRef>) -> Results<TopicRef, TopicDescription> {
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        let items = topics.into_iter().map(|topic| topic.item(Route::Any, 12)).collect();
+        let request = |at: &At, topics: &[&TopicRef]| {
+            Ok(metadata_request(at.version, Some(topics.iter().map(|topic| topic.to_describe()).collect())))
         };
-        Ok(topics.into_iter().map(outcome).collect())
-    }
-
-    /// The metadata of these topics, or of all.
-    async fn metadata(&self, topics: Option<&[TopicRef]>) -> Result<MetadataResponse> {
-        self.to_any(|version| {
-            let wanted = |topic: &TopicRef| match topic {
-                TopicRef::Name(name) => {
-                    Ok(MetadataRequestTopic { name: Some(name.clone()), topic_id: Uuid::ZERO })
-                }
-                TopicRef::Id(id) if version < DESCRIBE_BY_ID_SINCE => Err(no_ids(DESCRIBE, *id)),
-                TopicRef::Id(id) => Ok(MetadataRequestTopic { name: None, topic_id: *id }),
-            };
-            let topics = match topics {
-                Some(topics) if version >= NO_AUTO_CREATE_SINCE => {
-                    Some(topics.iter().map(wanted).collect::<Result<_>>()?)
-                }
-                Some(topics) => {
-                    topics.iter().try_for_each(|topic| wanted(topic).map(drop))?;
-                    all_topics(version)
-                }
-                None => all_topics(version),
-            };
-            Ok(MetadataRequest {
-                topics,
-                allow_auto_topic_creation: version < NO_AUTO_CREATE_SINCE,
-                ..MetadataRequest::default()
-            })
-        })
-        .await
+        let read = |_: &At, response: MetadataResponse, topics: &[&TopicRef]| {
+            topics.iter().map(|topic| described(&response, topic)).collect()
+        };
+        let results = self.ask(call, items, request, read).await;
+        results.into_iter().map(with_name).collect()
     }
 }
 
-/// Version 0 has no null list; there the empty one means all.
-fn all_topics(version: i16) -> Option<Vec<MetadataRequestTopic>> {
-    (version == 0).then(Vec::new)
+fn with_name<T>((topic, result): (TopicRef, Result<T>)) -> (TopicRef, Result<T>) {
+    let result = result.map_err(|error| error.with_topic(topic.to_string()));
+    (topic, result)
 }
 
-fn created(answer: &CreatableTopicResult) -> Result<CreatedTopic> {
+fn created(response: &CreateTopicsResponse, topic: &NewTopic) -> Result<CreatedTopic> {
+    let answer = response.topics.iter().find(|answer| answer.name == topic.name);
+    let answer = answer.ok_or_else(|| unanswered(CREATE))?;
     verdict(answer.error_code, answer.error_message.as_deref(), CREATE)?;
     let configs = answer.configs.iter().flatten();
     Ok(CreatedTopic {
@@ -468,7 +410,16 @@ fn created(answer: &CreatableTopicResult) -> Result<CreatedTopic> {
     })
 }
 
-fn described(answer: &MetadataResponseTopic) -> Result<TopicDescription> {
+fn deleted(response: &DeleteTopicsResponse, topic: &TopicRef) -> Result<()> {
+    let answer = response.responses.iter().find(|answer| topic.is(answer.name.as_deref(), answer.topic_id));
+    let answer = answer.ok_or_else(|| unanswered(DELETE))?;
+    verdict(answer.error_code, answer.error_message.as_deref(), DELETE)
+}
+
+fn described(response: &MetadataResponse, topic: &TopicRef) -> Result<TopicDescription> {
+    let answer = response.topics.iter().find(|answer| topic.is(answer.name.as_deref(), answer.topic_id));
+    // Old brokers were asked for all topics: there, one that is left out does not exist.
+    let answer = answer.ok_or_else(|| Error::from_code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, DESCRIBE))?;
     verdict(answer.error_code, None, DESCRIBE)?;
     let mut partitions: Vec<PartitionDescription> = answer
         .partitions
@@ -499,9 +450,35 @@ fn some_id(id: Uuid) -> Option<Uuid> {
     (id != Uuid::ZERO).then_some(id)
 }
 
-fn no_ids(what: &str, id: Uuid) -> Error {
-    let text = format!("{what} {id}: the brokers are too old to know topics by id: name it");
-    Error::new(ErrorKind::UnsupportedVersion, text)
+impl TopicRef {
+    /// An item of a call that needs a version of its API for ids.
+    fn item(self, route: Route, ids_since: i16) -> Item<Self> {
+        match self {
+            Self::Name(_) => Item::new(route, self),
+            Self::Id(_) => Item::new(route, self).needs(ids_since, "knowing topics by id"),
+        }
+    }
+
+    fn is(&self, name: Option<&str>, id: Uuid) -> bool {
+        match self {
+            Self::Name(wanted) => name == Some(wanted),
+            Self::Id(wanted) => id == *wanted,
+        }
+    }
+
+    fn to_delete(&self) -> DeleteTopicState {
+        match self {
+            Self::Name(name) => DeleteTopicState { name: Some(name.clone()), topic_id: Uuid::ZERO },
+            Self::Id(id) => DeleteTopicState { name: None, topic_id: *id },
+        }
+    }
+
+    fn to_describe(&self) -> MetadataRequestTopic {
+        match self {
+            Self::Name(name) => MetadataRequestTopic { name: Some(name.clone()), topic_id: Uuid::ZERO },
+            Self::Id(id) => MetadataRequestTopic { name: None, topic_id: *id },
+        }
+    }
 }
 
 impl From<&str> for TopicRef {
@@ -537,18 +514,10 @@ impl fmt::Display for TopicRef {
     }
 }
 
-const CREATE: &str = "create topic";
-const DELETE: &str = "delete topic";
-const DESCRIBE: &str = "describe topic";
-/// The version of CreateTopics that takes -1 for the brokers' defaults.
-const DEFAULTS_SINCE: i16 = 4;
+const CREATE: &str = "create topics";
+const DELETE: &str = "delete topics";
+const DESCRIBE: &str = "describe topics";
 /// The version of DeleteTopics that takes ids.
 const DELETE_BY_ID_SINCE: i16 = 6;
-/// The version of Metadata that takes ids alone; 10 and 11 have the field but refuse it.
-const DESCRIBE_BY_ID_SINCE: i16 = 12;
-/// The version of Metadata that can forbid to create what it asks for.
-const NO_AUTO_CREATE_SINCE: i16 = 4;
 /// kafka-python's pace.
 const POLL: Duration = Duration::from_millis(100);
-/// The time before the deadline at which a wait ends with its own, better error.
-const LAST_WORDS: Duration = Duration::from_millis(20);

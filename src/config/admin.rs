@@ -1,33 +1,47 @@
 //! The admin client's options.
 
-use super::{Client, CommonConfig, Faults, OptionInfo};
+use super::{Address, Client, CommonConfig, Faults};
 
-/// The options that only the admin client has: none so far, as in kafka-python.
-#[allow(unused_macros, reason = "for the clients' builders")]
+/// The options that only the admin client has.
 macro_rules! admin_options {
-    ($callback:ident!($($args:tt)*)) => {};
+    ($callback:ident!($($args:tt)*)) => {
+        $callback! {
+            [$($args)*]
+
+            /// The controllers of a KRaft cluster, to be talked to instead of brokers (KIP-919): `host:port` each.
+            /// For what has to work while brokers cannot, such as the quorum and the registrations of brokers. Not
+            /// together with `bootstrap_servers`; needs Kafka 3.7. Kafka's own: kafka-python does not have it.
+            /// Defaults to none.
+            bootstrap_controllers: Vec<String> = Vec::new(), "bootstrap.controllers", "bootstrap_controllers";
+        }
+    };
 }
 pub(crate) use admin_options;
 
-/// The options of an admin client.
-#[derive(Clone, Debug, Default)]
-pub struct AdminConfig {
+admin_options!(emit_struct!(
+    /// The options of an admin client.
+    AdminConfig,
     /// The options that all clients have.
-    pub common: CommonConfig,
-}
+    common: CommonConfig
+));
 client_config!(AdminConfig, Client::Admin);
 
 impl AdminConfig {
-    /// The options that only the admin client has.
-    pub const OPTIONS: &'static [OptionInfo] = &[];
-
     /// Reports values out of their bounds, and options that contradict each other.
     pub fn check(&self, faults: &mut Faults) {
         self.common.check(faults);
-    }
-
-    fn set_own(&mut self, _key: &str, _value: &str) -> Option<Result<(), String>> {
-        None
+        self.check_bounds(faults);
+        if self.bootstrap_controllers.is_empty() {
+            return;
+        }
+        for controller in &self.bootstrap_controllers {
+            if let Err(error) = controller.parse::<Address>() {
+                faults.push(error.to_string().replacen("bootstrap.servers", "bootstrap.controllers", 1));
+            }
+        }
+        if self.common.is_explicit("bootstrap_servers") {
+            faults.push("bootstrap.servers and bootstrap.controllers exclude each other: leave one out");
+        }
     }
 
     fn settle(&mut self) {

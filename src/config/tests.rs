@@ -176,9 +176,11 @@ const CONSUMER: &[(&str, &str)] = &[
 
 #[test]
 fn defaults_are_those_of_the_reference() {
-    for (client, own) in
-        [(Client::Producer, PRODUCER), (Client::Consumer, CONSUMER), (Client::Admin, &[][..])]
-    {
+    for (client, own) in [
+        (Client::Producer, PRODUCER),
+        (Client::Consumer, CONSUMER),
+        (Client::Admin, &[("bootstrap.controllers", "")][..]),
+    ] {
         let declared: Vec<(&str, String)> =
             client.options().map(|option| (option.property, option.default_text())).collect();
         let expected: Vec<(&str, String)> =
@@ -269,7 +271,7 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
         for option in client.options() {
             let free_text =
                 ["bootstrap.servers", "client.id", "client.rack", "group.id", "group.instance.id"];
-            if free_text.contains(&option.property) {
+            if free_text.contains(&option.property) || option.property == "bootstrap.controllers" {
                 continue;
             }
             let error = set(client, option.property, "b@d").expect_err(option.property);
@@ -352,6 +354,16 @@ fn builders_take_what_is_at_hand() {
         .expect("a valid configuration");
     assert_eq!(config.consumer_timeout, Some(Duration::from_secs(1)));
     assert_eq!(config.partition_assignment_strategy, [Assignor::RoundRobin]);
+    let error = AdminBuilder::default()
+        .set("bootstrap.controllers", "one:9093,t w o:1")
+        .set("bootstrap.servers", "one:9092")
+        .build()
+        .expect_err("both, and a bad one");
+    let text = error.to_string();
+    assert!(
+        text.contains("bootstrap.controllers (\"t w o:1\")") && text.contains("exclude each other"),
+        "{text}"
+    );
     let admin = AdminBuilder::default()
         .request_timeout(Duration::from_secs(5))
         .build()

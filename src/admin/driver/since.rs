@@ -1,0 +1,186 @@
+//! Which release brought what, for errors that name it.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::connection::Connection;
+use crate::net::manager::NodeId;
+use crate::protocol::{ApiKey, Request, VersionRange};
+
+/// Where a request goes, and in which version.
+pub(in crate::admin) struct At {
+    pub(in crate::admin) version: i16,
+    /// The time that the broker may take.
+    pub(in crate::admin) left: Duration,
+    what: &'static str,
+    node: NodeId,
+    api: ApiKey,
+    theirs: VersionRange,
+}
+
+impl At {
+    /// The newest version in common.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedVersion`], with the release that brought the API.
+    pub(super) fn new<R: Request>(
+        connection: &Connection,
+        what: &'static str,
+        left: Duration,
+    ) -> Result<Self> {
+        let api = R::API_KEY;
+        let node = connection.node();
+        let Some(theirs) = connection.versions().get(api) else {
+            let text = match release(api, R::VERSIONS.min) {
+                Some(since) => format!(
+                    "{what}: needs Kafka {since} or newer ({} API); node {node} has no such API",
+                    api.name()
+                ),
+                None => format!("{what}: node {node} has no {} API", api.name()),
+            };
+            return Err(Error::new(ErrorKind::UnsupportedVersion, text));
+        };
+        let version = connection.pick_version::<R>(i16::MAX).map_err(|error| error.context(what))?;
+        Ok(Self { version, left, what, node, api, theirs })
+    }
+
+    /// Refuses a feature that needs a newer version of the API than the broker's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedVersion`], naming the feature, the release that brought it, and what the broker
+    /// offers.
+    pub(in crate::admin) fn need(&self, version: i16, feature: &str) -> Result<()> {
+        if self.version >= version {
+            return Ok(());
+        }
+        let since = release(self.api, version).unwrap_or("of a later release");
+        let text = format!(
+            "{}: {feature} needs Kafka {since} or newer ({} version {version}); node {} offers versions {} to {}",
+            self.what,
+            self.api.name(),
+            self.node,
+            self.theirs.min,
+            self.theirs.max
+        );
+        Err(Error::new(ErrorKind::UnsupportedVersion, text))
+    }
+
+    /// The time that the broker may take, as requests have it.
+    pub(in crate::admin) fn timeout_ms(&self) -> i32 {
+        i32::try_from(self.left.as_millis()).unwrap_or(i32::MAX)
+    }
+}
+
+/// The first release of Kafka that offers a version of an API; `None` where the table does not know.
+fn release(api: ApiKey, version: i16) -> Option<&'static str> {
+    let rows = RELEASES.iter().filter(|(key, since, _)| *key == api && *since <= version);
+    rows.max_by_key(|(_, since, _)| *since).map(|(_, _, release)| *release)
+}
+
+/// The versions that errors speak of. From Kafka 2.4 on as the schemas of the releases have them; the release
+/// notes tell of older ones, and of APIs that were there before they were of use.
+const RELEASES: &[(ApiKey, i16, &str)] = &[
+    (ApiKey::LIST_OFFSETS, 0, "0.8"),
+    (ApiKey::LIST_OFFSETS, 1, "0.10.1"),
+    (ApiKey::LIST_OFFSETS, 2, "0.11"),
+    (ApiKey::LIST_OFFSETS, 7, "3.0"),
+    (ApiKey::LIST_OFFSETS, 8, "3.5"),
+    (ApiKey::LIST_OFFSETS, 9, "3.9"),
+    (ApiKey::LIST_OFFSETS, 10, "4.0"),
+    (ApiKey::LIST_OFFSETS, 11, "4.2"),
+    (ApiKey::METADATA, 0, "0.8"),
+    (ApiKey::METADATA, 4, "0.11"),
+    (ApiKey::METADATA, 8, "2.3"),
+    (ApiKey::METADATA, 12, "3.1"),
+    (ApiKey::OFFSET_COMMIT, 0, "0.8.1"),
+    (ApiKey::OFFSET_COMMIT, 2, "0.9"),
+    (ApiKey::OFFSET_FETCH, 0, "0.8.1"),
+    (ApiKey::OFFSET_FETCH, 2, "0.10.2"),
+    (ApiKey::OFFSET_FETCH, 7, "2.5"),
+    (ApiKey::OFFSET_FETCH, 8, "3.0"),
+    (ApiKey::FIND_COORDINATOR, 0, "0.8.2"),
+    (ApiKey::FIND_COORDINATOR, 1, "0.11"),
+    (ApiKey::FIND_COORDINATOR, 4, "3.0"),
+    (ApiKey::LEAVE_GROUP, 0, "0.9"),
+    (ApiKey::LEAVE_GROUP, 3, "2.4"),
+    (ApiKey::LEAVE_GROUP, 5, "3.2"),
+    (ApiKey::DESCRIBE_GROUPS, 0, "0.9"),
+    (ApiKey::DESCRIBE_GROUPS, 3, "2.3"),
+    (ApiKey::LIST_GROUPS, 0, "0.9"),
+    (ApiKey::LIST_GROUPS, 4, "2.6"),
+    (ApiKey::LIST_GROUPS, 5, "3.8"),
+    (ApiKey::API_VERSIONS, 0, "0.10"),
+    (ApiKey::API_VERSIONS, 3, "2.4"),
+    (ApiKey::CREATE_TOPICS, 0, "0.10.1"),
+    (ApiKey::CREATE_TOPICS, 1, "0.10.2"),
+    (ApiKey::CREATE_TOPICS, 4, "2.4"),
+    (ApiKey::DELETE_TOPICS, 0, "0.10.1"),
+    (ApiKey::DELETE_TOPICS, 6, "2.8"),
+    (ApiKey::DELETE_RECORDS, 0, "0.11"),
+    (ApiKey::INIT_PRODUCER_ID, 0, "0.11"),
+    (ApiKey::INIT_PRODUCER_ID, 3, "2.5"),
+    (ApiKey::WRITE_TXN_MARKERS, 0, "0.11"),
+    (ApiKey::DESCRIBE_ACLS, 0, "0.11"),
+    (ApiKey::DESCRIBE_ACLS, 1, "2.0"),
+    (ApiKey::DESCRIBE_ACLS, 3, "3.3"),
+    (ApiKey::CREATE_ACLS, 0, "0.11"),
+    (ApiKey::CREATE_ACLS, 1, "2.0"),
+    (ApiKey::CREATE_ACLS, 3, "3.3"),
+    (ApiKey::DELETE_ACLS, 0, "0.11"),
+    (ApiKey::DELETE_ACLS, 1, "2.0"),
+    (ApiKey::DELETE_ACLS, 3, "3.3"),
+    (ApiKey::DESCRIBE_CONFIGS, 0, "0.11"),
+    (ApiKey::DESCRIBE_CONFIGS, 1, "1.1"),
+    (ApiKey::DESCRIBE_CONFIGS, 3, "2.6"),
+    (ApiKey::ALTER_CONFIGS, 0, "0.11"),
+    (ApiKey::ALTER_REPLICA_LOG_DIRS, 0, "1.0"),
+    (ApiKey::DESCRIBE_LOG_DIRS, 0, "1.0"),
+    (ApiKey::DESCRIBE_LOG_DIRS, 4, "3.3"),
+    (ApiKey::CREATE_PARTITIONS, 0, "1.0"),
+    (ApiKey::CREATE_DELEGATION_TOKEN, 0, "1.1"),
+    (ApiKey::CREATE_DELEGATION_TOKEN, 3, "3.3"),
+    (ApiKey::RENEW_DELEGATION_TOKEN, 0, "1.1"),
+    (ApiKey::EXPIRE_DELEGATION_TOKEN, 0, "1.1"),
+    (ApiKey::DESCRIBE_DELEGATION_TOKEN, 0, "1.1"),
+    (ApiKey::DELETE_GROUPS, 0, "1.1"),
+    (ApiKey::ELECT_LEADERS, 0, "2.2"),
+    (ApiKey::ELECT_LEADERS, 1, "2.4"),
+    (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, "2.3"),
+    (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, "2.4"),
+    (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 1, "4.1"),
+    (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, "2.4"),
+    (ApiKey::OFFSET_DELETE, 0, "2.4"),
+    (ApiKey::DESCRIBE_CLIENT_QUOTAS, 0, "2.6"),
+    (ApiKey::ALTER_CLIENT_QUOTAS, 0, "2.6"),
+    (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, "2.7"),
+    (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, "2.7"),
+    // In the schemas since 2.7, answered by brokers of KRaft clusters since 3.3.
+    (ApiKey::DESCRIBE_QUORUM, 0, "3.3"),
+    (ApiKey::DESCRIBE_QUORUM, 2, "3.9"),
+    (ApiKey::UPDATE_FEATURES, 0, "2.7"),
+    (ApiKey::UPDATE_FEATURES, 1, "3.3"),
+    (ApiKey::DESCRIBE_CLUSTER, 0, "2.8"),
+    (ApiKey::DESCRIBE_CLUSTER, 1, "3.7"),
+    (ApiKey::DESCRIBE_CLUSTER, 2, "4.0"),
+    (ApiKey::DESCRIBE_PRODUCERS, 0, "2.8"),
+    (ApiKey::UNREGISTER_BROKER, 0, "2.8"),
+    (ApiKey::DESCRIBE_TRANSACTIONS, 0, "3.0"),
+    (ApiKey::LIST_TRANSACTIONS, 0, "3.0"),
+    (ApiKey::LIST_TRANSACTIONS, 1, "3.8"),
+    (ApiKey::LIST_TRANSACTIONS, 2, "4.1"),
+    (ApiKey::CONSUMER_GROUP_DESCRIBE, 0, "3.8"),
+    (ApiKey::CONSUMER_GROUP_DESCRIBE, 1, "4.0"),
+    (ApiKey::GET_TELEMETRY_SUBSCRIPTIONS, 0, "3.7"),
+    (ApiKey::LIST_CONFIG_RESOURCES, 0, "3.7"),
+    (ApiKey::LIST_CONFIG_RESOURCES, 1, "4.1"),
+    (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, "3.8"),
+    (ApiKey::SHARE_GROUP_DESCRIBE, 0, "4.1"),
+    (ApiKey::ADD_RAFT_VOTER, 0, "3.9"),
+    (ApiKey::ADD_RAFT_VOTER, 1, "4.2"),
+    (ApiKey::REMOVE_RAFT_VOTER, 0, "3.9"),
+    (ApiKey::STREAMS_GROUP_DESCRIBE, 0, "4.2"),
+    (ApiKey::DESCRIBE_SHARE_GROUP_OFFSETS, 0, "4.1"),
+    (ApiKey::ALTER_SHARE_GROUP_OFFSETS, 0, "4.1"),
+    (ApiKey::DELETE_SHARE_GROUP_OFFSETS, 0, "4.1"),
+    (ApiKey::UNREGISTER_CONTROLLER, 0, "4.4"),
+];
