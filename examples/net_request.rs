@@ -22,7 +22,7 @@ fn main() -> kavka::Result<()> {
     // What is built here lives on the IO thread and never leaves it.
     let clock = Clock::system();
     let io = IoThread::start("example-io", clock, move |net| {
-        let manager = Manager::new(net, &CommonConfig::default(), "example");
+        let manager = Manager::new(net, &CommonConfig::default(), "example")?;
         manager.set_node(NodeId::Bootstrap(0), address);
         Ok(manager)
     })?;

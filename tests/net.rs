@@ -54,10 +54,10 @@ fn client_with(
     change(&mut config);
     IoThread::start("net-test", Clock::system(), move |net| {
         let manager = match resolver {
-            None => Manager::new(net, &config, "net-test"),
+            None => Manager::new(net, &config, "net-test")?,
             Some(resolver) => {
                 let connector = TcpConnector { resolver, options: SocketOptions::default() };
-                Manager::with_connector(net, &config, "net-test", Box::new(connector))
+                Manager::with_connector(net, &config, "net-test", Arc::new(connector))
             }
         };
         let cluster = Cluster::new(manager.clone(), &config, true, ClusterMetadata::default())?;
@@ -650,7 +650,7 @@ fn dropping_the_pool_closes_its_sockets() {
     let io = IoThread::start("drops", Clock::system(), move |net| {
         let mut config = CommonConfig::default();
         config.api_version = Some((0, 9).into());
-        let manager = Manager::new(net, &config, "drops");
+        let manager = Manager::new(net, &config, "drops")?;
         manager.set_node(NodeId::Broker(1), address.to_string().parse()?);
         Ok(Mutex::new(Some(manager)))
     })

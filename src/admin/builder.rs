@@ -7,6 +7,7 @@ use crate::config::{AdminConfig, Client, Faults};
 use crate::error::Result;
 use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
+use crate::net::chain::{self, network_methods};
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
 
@@ -22,12 +23,14 @@ impl AdminBuilder {
     common_options!(builder_methods!(CommonConfig));
     admin_options!(builder_methods!(AdminConfig));
     string_methods!();
+    network_methods!();
 
     /// Starts the client's IO thread. Connects when the first call needs it.
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
-    pub fn build(self) -> Result<KafkaAdminClient> {
+    pub fn build(mut self) -> Result<KafkaAdminClient> {
+        let connector = chain::prepare(&self.config.common, &mut self.faults);
         let config = self.config.finish(self.faults)?;
         let clock = Clock::system();
         let view = ClusterMetadata::default();
@@ -35,7 +38,8 @@ impl AdminBuilder {
         let io = IoThread::start(format!("kavka-io-{}", config.common.client_id), clock, {
             let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());
             move |net| {
-                let manager = Manager::new(net, &config.common, &config.common.client_id);
+                let manager =
+                    Manager::with_connector(net, &config.common, &config.common.client_id, connector);
                 manager.report_to(&metrics);
                 let cluster = if config.bootstrap_controllers.is_empty() {
                     // An admin client asks for topics by requests of its own, which create none.

@@ -1,6 +1,8 @@
 //! What the builders' methods take.
 
-use super::{BrokerVersion, OptionValue, Secret};
+use std::path::{Path, PathBuf};
+
+use super::{BrokerVersion, HostnameCheck, OptionValue, Secret, SecretBytes};
 
 /// What can be given for an option of type `T`: the value itself, or something that stands for it.
 ///
@@ -56,6 +58,46 @@ impl Argument<Secret> for &str {
 impl Argument<Option<Secret>> for &str {
     fn into_value(self) -> Option<Secret> {
         Some(Secret::new(self))
+    }
+}
+
+impl Argument<Option<Secret>> for String {
+    fn into_value(self) -> Option<Secret> {
+        Some(Secret::new(self))
+    }
+}
+
+macro_rules! paths {
+    ($($text:ty),+) => {$(
+        impl Argument<Option<PathBuf>> for $text {
+            fn into_value(self) -> Option<PathBuf> {
+                Some(PathBuf::from(self))
+            }
+        }
+    )+};
+}
+paths!(&str, &String, String, &Path, &PathBuf);
+
+macro_rules! secret_bytes {
+    ($($bytes:ty),+) => {$(
+        impl Argument<Option<SecretBytes>> for $bytes {
+            fn into_value(self) -> Option<SecretBytes> {
+                Some(SecretBytes::new(self))
+            }
+        }
+    )+};
+}
+secret_bytes!(&str, String, &[u8], Vec<u8>);
+
+impl<const N: usize> Argument<Option<SecretBytes>> for &[u8; N] {
+    fn into_value(self) -> Option<SecretBytes> {
+        Some(SecretBytes::new(self.as_slice()))
+    }
+}
+
+impl Argument<HostnameCheck> for bool {
+    fn into_value(self) -> HostnameCheck {
+        if self { HostnameCheck::Https } else { HostnameCheck::None }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::rows::*;
 use super::server::{Address, check_servers};
 use super::value::{MAX_MS, show_ms};
-use super::{Client, Faults};
+use super::{Client, Faults, Hooks};
 
 /// The options that all clients have.
 macro_rules! common_options {
@@ -74,13 +74,109 @@ macro_rules! common_options {
             metadata_max_age: Duration = Duration::from_secs(300),
                 "metadata.max.age.ms", "metadata_max_age_ms", 0 => MAX_MS;
 
-            /// What is done with a host name that has several addresses (KIP-302). This version of kavka offers
-            /// `use_all_dns_ips` alone. Defaults to `use_all_dns_ips`.
+            /// What is done when no known broker can be reached any more, or a broker asks for it (KIP-899,
+            /// KIP-1102). Defaults to `rebootstrap`.
+            metadata_recovery_strategy: RecoveryStrategy = RecoveryStrategy::Rebootstrap,
+                "metadata.recovery.strategy", "metadata_recovery_strategy";
+
+            /// The bootstrap list is used again when metadata could not be refreshed for this long, though some
+            /// known broker may still take connections (KIP-1102). Defaults to 5 minutes.
+            metadata_recovery_rebootstrap_trigger: Duration = Duration::from_secs(300),
+                "metadata.recovery.rebootstrap.trigger.ms", "metadata_recovery_rebootstrap_trigger_ms",
+                0 => MAX_MS;
+
+            /// What is done with a host name that has several addresses (KIP-235, KIP-302). All of them are tried
+            /// either way, a new one every 250 ms. Defaults to `use_all_dns_ips`.
             client_dns_lookup: DnsLookup = DnsLookup::UseAllDnsIps, "client.dns.lookup", "client_dns_lookup";
 
-            /// How brokers are talked to. This version of kavka offers `PLAINTEXT` alone. Defaults to `PLAINTEXT`.
+            /// The proxy that every connection goes through: `socks5://`, `socks5h://` (which leaves it to the
+            /// proxy to look names up) or `http://`, then `user:password@` if it wants that, then `host:port`; or
+            /// a scheme of the program's own. kafka-python's. Defaults to none.
+            proxy_url: Option<Secret> = None, "proxy.url", "proxy_url";
+
+            /// How brokers are talked to: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. `SSL` and `SASL_SSL`
+            /// need the feature `rustls` or `native-tls`. Defaults to `PLAINTEXT`.
             security_protocol: SecurityProtocol = SecurityProtocol::Plaintext,
                 "security.protocol", "security_protocol";
+
+            /// The TLS library, where kavka was built with more than one: `rustls` or `native-tls`. kavka's own.
+            /// Without it rustls is used where it is built in. Defaults to none.
+            ssl_backend: Option<SslBackend> = None, "ssl.backend", "ssl_backend";
+
+            /// A file with the CA certificates that brokers' certificates may be signed by: PEM, DER or PKCS#12.
+            /// Read again for each connection, so that a new file counts at once. Without it, and without
+            /// `ssl_truststore_certificates`, the system's CAs are trusted. Defaults to none.
+            ssl_cafile: Option<PathBuf> = None, "ssl.truststore.location", "ssl_cafile";
+
+            /// The CA certificates themselves, instead of a file: PEM, or DER or PKCS#12 as bytes. Defaults to
+            /// none.
+            ssl_truststore_certificates: Option<SecretBytes> = None,
+                "ssl.truststore.certificates", "ssl_truststore_certificates";
+
+            /// The format of the CA certificates: `PEM` or `PKCS12`; without it what they look like counts. `JKS`
+            /// is refused, with the command that converts it. Defaults to none.
+            ssl_truststore_type: Option<StoreType> = None, "ssl.truststore.type", "ssl_truststore_type";
+
+            /// The password of a PKCS#12 file with CA certificates. Defaults to none.
+            ssl_truststore_password: Option<Secret> = None,
+                "ssl.truststore.password", "ssl_truststore_password";
+
+            /// A file with the client's certificate, and the rest of its chain behind it: PEM or PKCS#12. Its
+            /// private key is in the same file or in `ssl_keyfile`. Read again for each connection. Defaults to
+            /// none.
+            ssl_certfile: Option<PathBuf> = None, "ssl.keystore.location", "ssl_certfile";
+
+            /// The client's certificate and the rest of its chain, instead of a file: PEM, or PKCS#12 as bytes.
+            /// Defaults to none.
+            ssl_keystore_certificate_chain: Option<SecretBytes> = None,
+                "ssl.keystore.certificate.chain", "ssl_keystore_certificate_chain";
+
+            /// A file with the client's private key in PEM: PKCS#8, encrypted PKCS#8, PKCS#1 or SEC1. Read again
+            /// for each connection. Defaults to none.
+            ssl_keyfile: Option<PathBuf> = None, "ssl.key.location", "ssl_keyfile";
+
+            /// The client's private key itself, instead of a file. Defaults to none.
+            ssl_keystore_key: Option<SecretBytes> = None, "ssl.keystore.key", "ssl_keystore_key";
+
+            /// The format of the client's certificate: `PEM` or `PKCS12`; without it what it looks like counts.
+            /// `JKS` is refused, with the command that converts it. Defaults to none.
+            ssl_keystore_type: Option<StoreType> = None, "ssl.keystore.type", "ssl_keystore_type";
+
+            /// The password of a PKCS#12 file with the client's certificate. Defaults to none.
+            ssl_keystore_password: Option<Secret> = None, "ssl.keystore.password", "ssl_keystore_password";
+
+            /// The password of the private key. Defaults to none.
+            ssl_password: Option<Secret> = None, "ssl.key.password", "ssl_password";
+
+            /// Whether a broker's certificate must be for the name that the broker is reached by: `https` or
+            /// `true`, or `none`, `false` or nothing. The CA is checked either way. Defaults to `https`.
+            ssl_check_hostname: HostnameCheck = HostnameCheck::Https,
+                "ssl.endpoint.identification.algorithm", "ssl_check_hostname";
+
+            /// Whether brokers' certificates are checked at all. Without the check anybody on the way can read and
+            /// change everything; a warning in the log says so. kavka's own. Defaults to `true`.
+            ssl_verify: bool = true, "ssl.verify", "ssl_verify";
+
+            /// The name that is asked for in the handshake (SNI) and that brokers' certificates must be for,
+            /// instead of the name that each broker is reached by. kavka's own. Defaults to none.
+            ssl_server_name: Option<String> = None, "ssl.server.name", "ssl_server_name";
+
+            /// A file with lists of revoked certificates, in PEM or DER; the broker's own certificate is looked up
+            /// there, as in kafka-python. rustls alone can do it. Read again for each connection. Defaults to
+            /// none.
+            ssl_crlfile: Option<PathBuf> = None, "ssl.crl.location", "ssl_crlfile";
+
+            /// The cipher suites to offer, by the names of the standard (`TLS_AES_256_GCM_SHA384`) or OpenSSL's,
+            /// with commas or colons between them. rustls alone can do it. Without it the library's choice.
+            /// Defaults to empty.
+            ssl_ciphers: Vec<String> = Vec::new(), "ssl.cipher.suites", "ssl_ciphers";
+
+            /// The newest version of TLS to speak: `TLSv1.3` (or `TLS`) or `TLSv1.2`. Defaults to `TLSv1.3`.
+            ssl_protocol: TlsVersion = TlsVersion::Tls13, "ssl.protocol", "ssl_protocol";
+
+            /// The versions of TLS to speak, at most up to `ssl_protocol`. Defaults to `TLSv1.2,TLSv1.3`.
+            ssl_enabled_protocols: Vec<TlsVersion> = vec![TlsVersion::Tls12, TlsVersion::Tls13],
+                "ssl.enabled.protocols", "ssl_enabled_protocols";
 
             /// The requests that may wait for an answer on one connection. Idempotence allows 5 at most. Kafka has
             /// this option for the producer alone; here, as in kafka-python, all clients do. Defaults to 5.
@@ -126,7 +222,9 @@ pub(crate) use common_options;
 
 common_options!(emit_struct!(
     /// The options that all clients have.
-    CommonConfig
+    CommonConfig,
+    /// What the program supplies that is no value.
+    hooks: Hooks
 ));
 
 impl CommonConfig {
@@ -145,6 +243,12 @@ impl CommonConfig {
     pub fn check(&self, faults: &mut Faults) {
         self.check_bounds(faults);
         check_servers(&self.bootstrap_servers, faults);
+        if self.security_protocol.uses_sasl() {
+            faults.push(format!(
+                "security.protocol={} is not supported by this version of kavka yet",
+                self.security_protocol
+            ));
+        }
         // A default gives way to an option that was set, see `settle`; two options that were set must agree.
         if self.is_explicit("default_api_timeout") && self.default_api_timeout < self.request_timeout {
             faults.push(format!(

@@ -100,6 +100,57 @@ words! {
     SecurityProtocol {
         /// Without encryption and without a login.
         Plaintext: "PLAINTEXT",
+        /// Over TLS; a client certificate is the login, if the brokers ask for one.
+        Ssl: "SSL",
+        /// With a login and without encryption.
+        SaslPlaintext: "SASL_PLAINTEXT",
+        /// With a login, over TLS.
+        SaslSsl: "SASL_SSL",
+    }
+
+    /// Which TLS library is used.
+    #[non_exhaustive]
+    SslBackend {
+        /// rustls, with the cryptography of ring (feature `rustls`).
+        Rustls: "rustls",
+        /// What the system offers: OpenSSL on Linux (feature `native-tls`).
+        NativeTls: "native-tls",
+    }
+
+    /// The format of a file with certificates or keys.
+    #[non_exhaustive]
+    StoreType {
+        /// Text with `-----BEGIN` lines.
+        Pem: "PEM",
+        /// One encrypted file for keys and certificates.
+        Pkcs12: "PKCS12" | "P12" | "PFX",
+        /// Java's own format. kavka names it to say how it is converted, and does not read it.
+        Jks: "JKS",
+    }
+
+    /// A version of TLS.
+    #[non_exhaustive]
+    TlsVersion {
+        /// TLS 1.2 (RFC 5246), the oldest that is offered.
+        Tls12: "TLSv1.2",
+        /// TLS 1.3 (RFC 8446).
+        Tls13: "TLSv1.3" | "TLS",
+    }
+
+    /// Whether a broker's certificate must be for the name that it is reached by.
+    HostnameCheck {
+        /// It must (RFC 9525).
+        Https: "https" | "true",
+        /// A trusted CA is enough.
+        None: "none" | "false" | "",
+    }
+
+    /// What is done when no known broker can be reached any more (KIP-899).
+    RecoveryStrategy {
+        /// The bootstrap list is used again.
+        Rebootstrap: "rebootstrap",
+        /// The brokers that were known last are tried for ever.
+        None: "none",
     }
 
     /// What is done with a host name that has several addresses.
@@ -107,6 +158,9 @@ words! {
     DnsLookup {
         /// The addresses are tried one after the other.
         UseAllDnsIps: "use_all_dns_ips" | "default",
+        /// Each address of a bootstrap name is replaced by the name that a reverse look-up gives for it, which is
+        /// what Kerberos and certificates of brokers behind one alias need.
+        ResolveCanonicalBootstrapServersOnly: "resolve_canonical_bootstrap_servers_only",
     }
 
     /// The codec that a producer's batches are compressed with.
@@ -130,6 +184,18 @@ words! {
         Range: "range" | "org.apache.kafka.clients.consumer.RangeAssignor",
         /// All partitions of all topics in turn.
         RoundRobin: "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+    }
+}
+
+impl SecurityProtocol {
+    /// Whether connections are encrypted.
+    pub const fn uses_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+
+    /// Whether there is a login by SASL.
+    pub const fn uses_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 }
 

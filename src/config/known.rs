@@ -67,11 +67,21 @@ fn edit_distance(from: &[char], to: &[char]) -> usize {
 /// Keys of Kafka and kafka-python that kavka's tables do not have, and why. Written with dots; a `*` stands for
 /// any rest.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("ssl.*", NOT_YET),
+    ("ssl.ca.location", "is librdkafka's; here it is ssl.truststore.location (or ssl_cafile)"),
+    ("ssl.certificate.location", "is librdkafka's; here it is ssl.keystore.location (or ssl_certfile)"),
+    ("enable.ssl.certificate.verification", "is librdkafka's; here it is ssl.verify"),
+    ("ssl.context", TYPED),
+    (
+        "ssl.engine.factory.class",
+        "names a class of the JVM; here a TlsContext is given by the builder's method ssl_context",
+    ),
+    ("ssl.provider", "names a provider of the JVM; here ssl.backend chooses between rustls and native-tls"),
+    ("ssl.keymanager.algorithm", JAVA),
+    ("ssl.trustmanager.algorithm", JAVA),
+    ("ssl.secure.random.implementation", JAVA),
     ("sasl.*", NOT_YET),
     ("security.providers", JAVA),
-    ("proxy.url", NOT_YET),
-    ("socks5.proxy", NOT_YET),
+    ("socks5.proxy", "is kafka-python's old name of proxy_url; use that"),
     ("transactional.id", NOT_YET),
     ("transaction.timeout.ms", NOT_YET),
     ("transaction.two.phase.commit.enable", NOT_YET),
@@ -92,8 +102,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("partitioner.adaptive.partitioning.enable", NOT_YET),
     ("partitioner.availability.timeout.ms", NOT_YET),
     ("metadata.max.idle.ms", NOT_YET),
-    ("metadata.recovery.strategy", NOT_YET),
-    ("metadata.recovery.rebootstrap.trigger.ms", NOT_YET),
     ("bootstrap.controllers", NOT_YET),
     ("group.protocol", NOT_YET),
     ("group.remote.assignor", NOT_YET),

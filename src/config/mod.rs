@@ -15,6 +15,7 @@ mod common;
 mod consumer;
 mod enums;
 mod faults;
+mod hooks;
 mod info;
 mod known;
 mod producer;
@@ -30,14 +31,16 @@ pub use argument::Argument;
 pub use common::CommonConfig;
 pub use consumer::ConsumerConfig;
 pub use enums::{
-    Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, IsolationLevel, SecurityProtocol,
+    Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
+    RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
 };
 pub use faults::Faults;
+pub use hooks::Hooks;
 pub use info::{Client, OptionInfo, markdown_table};
 pub use producer::ProducerConfig;
 pub use properties::Properties;
 pub use server::Address;
-pub use value::{BrokerVersion, OptionValue, Secret};
+pub use value::{BrokerVersion, OptionValue, Secret, SecretBytes};
 
 /// The tables, and what builders make of them.
 #[allow(unused_imports, reason = "each client's builder takes the tables that it needs")]
@@ -52,10 +55,12 @@ pub(crate) mod tables {
 
 /// The names that the rows of the tables use.
 mod rows {
+    pub(crate) use std::path::PathBuf;
     pub(crate) use std::time::Duration;
 
     pub(crate) use super::enums::{
-        Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, IsolationLevel, SecurityProtocol,
+        Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
+        RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
     };
-    pub(crate) use super::value::BrokerVersion;
+    pub(crate) use super::value::{BrokerVersion, Secret, SecretBytes};
 }

@@ -123,8 +123,30 @@ const COMMON: &[(&str, &str)] = &[
     ("socket.connection.setup.timeout.ms", "10000"),
     ("socket.connection.setup.timeout.max.ms", "30000"),
     ("metadata.max.age.ms", "300000"),
+    ("metadata.recovery.strategy", "rebootstrap"),
+    ("metadata.recovery.rebootstrap.trigger.ms", "300000"),
     ("client.dns.lookup", "use_all_dns_ips"),
+    ("proxy.url", ""),
     ("security.protocol", "PLAINTEXT"),
+    ("ssl.backend", ""),
+    ("ssl.truststore.location", ""),
+    ("ssl.truststore.certificates", ""),
+    ("ssl.truststore.type", ""),
+    ("ssl.truststore.password", ""),
+    ("ssl.keystore.location", ""),
+    ("ssl.keystore.certificate.chain", ""),
+    ("ssl.key.location", ""),
+    ("ssl.keystore.key", ""),
+    ("ssl.keystore.type", ""),
+    ("ssl.keystore.password", ""),
+    ("ssl.key.password", ""),
+    ("ssl.endpoint.identification.algorithm", "https"),
+    ("ssl.verify", "true"),
+    ("ssl.server.name", ""),
+    ("ssl.crl.location", ""),
+    ("ssl.cipher.suites", ""),
+    ("ssl.protocol", "TLSv1.3"),
+    ("ssl.enabled.protocols", "TLSv1.2,TLSv1.3"),
     ("max.in.flight.requests.per.connection", "5"),
     ("receive.message.max.bytes", "100000000"),
     ("receive.buffer.bytes", ""),
@@ -208,12 +230,27 @@ fn names_are_distinct_and_follow_one_pattern() {
         let mut seen = BTreeSet::new();
         for option in client.options() {
             assert!(seen.insert(option.property), "{} twice", option.property);
+            // Where Kafka and kafka-python have different names for one thing, the method has kafka-python's.
+            if let Some((_, python)) = NAMED_APART.iter().find(|(property, _)| *property == option.property) {
+                assert_eq!((option.python_name, option.name), (*python, *python));
+                continue;
+            }
             assert_eq!(option.python_name, option.property.replace('.', "_"));
             let timed = option.property.strip_suffix(".ms");
             assert_eq!(option.name, timed.unwrap_or(option.property).replace('.', "_"));
         }
     }
 }
+
+const NAMED_APART: &[(&str, &str)] = &[
+    ("ssl.truststore.location", "ssl_cafile"),
+    ("ssl.keystore.location", "ssl_certfile"),
+    ("ssl.key.location", "ssl_keyfile"),
+    ("ssl.key.password", "ssl_password"),
+    ("ssl.endpoint.identification.algorithm", "ssl_check_hostname"),
+    ("ssl.crl.location", "ssl_crlfile"),
+    ("ssl.cipher.suites", "ssl_ciphers"),
+];
 
 #[test]
 fn every_doc_ends_with_the_default() {
@@ -271,7 +308,15 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
         for option in client.options() {
             let free_text =
                 ["bootstrap.servers", "client.id", "client.rack", "group.id", "group.instance.id"];
-            if free_text.contains(&option.property) || option.property == "bootstrap.controllers" {
+            let is_text = option.property.starts_with("ssl.")
+                && !option.property.contains("protocol")
+                && !["ssl.backend", "ssl.verify"].contains(&option.property)
+                && !option.property.ends_with(".type")
+                && !option.property.ends_with(".algorithm");
+            if is_text
+                || free_text.contains(&option.property)
+                || ["proxy.url", "bootstrap.controllers"].contains(&option.property)
+            {
                 continue;
             }
             let error = set(client, option.property, "b@d").expect_err(option.property);
@@ -287,7 +332,7 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
         ("compression.zstd.level", "99999999999", "must be -2147483648 to 2147483647"),
         ("acks", "2", "acks (\"2\") is not one of 0, 1, all"),
         ("enable_idempotence", "yes", "enable_idempotence (\"yes\") is not one of true, false"),
-        ("security.protocol", "SASL_SSL", "is not one of PLAINTEXT"),
+        ("security.protocol", "TLS", "is not one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
         ("api_version", "two", "is not a release such as 0.10.2 or 2.8"),
     ];
     for (key, value, text) in texts {
@@ -462,7 +507,7 @@ fn keys_that_belong_elsewhere_say_where() {
     }
 }
 
-/// The keys of Apache Kafka 4.3's clients, but for `ssl.*` and `sasl.*`.
+/// The keys of Apache Kafka 4.3's clients, but for `sasl.*`.
 const KAFKA_KEYS: &str = "acks allow.auto.create.topics auto.commit.interval.ms auto.offset.reset batch.size \
     bootstrap.controllers bootstrap.servers buffer.memory check.crcs client.dns.lookup client.id client.rack \
     compression.gzip.level compression.lz4.level compression.type compression.zstd.level config.providers \
@@ -478,7 +523,12 @@ const KAFKA_KEYS: &str = "acks allow.auto.create.topics auto.commit.interval.ms 
     partitioner.ignore.keys receive.buffer.bytes reconnect.backoff.max.ms reconnect.backoff.ms \
     request.timeout.ms retries retry.backoff.max.ms retry.backoff.ms sasl.mechanism security.protocol \
     security.providers send.buffer.bytes session.timeout.ms share.acknowledgement.mode share.acquire.mode \
-    socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms ssl.truststore.location \
+    socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms ssl.cipher.suites ssl.enabled.protocols \
+    ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password ssl.keymanager.algorithm \
+    ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location ssl.keystore.password \
+    ssl.keystore.type ssl.protocol ssl.provider ssl.secure.random.implementation \
+    ssl.trustmanager.algorithm ssl.truststore.certificates ssl.truststore.location ssl.truststore.password \
+    ssl.truststore.type \
     transaction.timeout.ms transaction.two.phase.commit.enable transactional.id value.deserializer \
     value.serializer";
 
@@ -745,5 +795,43 @@ fn the_options_make_a_table() {
     );
     for line in &lines {
         assert_eq!(line.replace("\\|", "").matches('|').count(), 7, "{line}");
+    }
+}
+
+#[test]
+fn ssl_options_have_the_names_of_kafka_and_of_kafka_python() {
+    let config = producer()
+        .set("security.protocol", "ssl")
+        .set("ssl.endpoint.identification.algorithm", "")
+        .set("ssl_cafile", "/ca.pem")
+        .set("ssl.keystore.type", "pkcs12")
+        .set("ssl.enabled.protocols", "TLSv1.3")
+        .set("ssl.protocol", "TLS")
+        .set("ssl_password", "hunter2")
+        .build()
+        .expect("a valid configuration")
+        .common;
+    assert_eq!(config.security_protocol, SecurityProtocol::Ssl);
+    assert_eq!(config.ssl_check_hostname, HostnameCheck::None);
+    assert_eq!(config.ssl_cafile.as_deref(), Some(std::path::Path::new("/ca.pem")));
+    assert_eq!(config.ssl_keystore_type, Some(StoreType::Pkcs12));
+    assert_eq!(
+        (config.ssl_enabled_protocols.as_slice(), config.ssl_protocol),
+        (&[TlsVersion::Tls13][..], TlsVersion::Tls13)
+    );
+    assert_eq!(config.ssl_password.as_ref().map(Secret::reveal), Some("hunter2"));
+    let typed = consumer()
+        .security_protocol(SecurityProtocol::Ssl)
+        .ssl_check_hostname(false)
+        .ssl_cafile("ca.pem")
+        .ssl_keystore_key(b"hunter2")
+        .ssl_password("hunter2")
+        .proxy_url("socks5://hunter2:hunter2@proxy:1080")
+        .build()
+        .expect("a valid configuration")
+        .common;
+    assert_eq!(typed.ssl_check_hostname, HostnameCheck::None);
+    for shown in [format!("{config:?}"), format!("{typed:?}")] {
+        assert!(!shown.contains("hunter2") && shown.contains("[hidden]"), "{shown}");
     }
 }

@@ -1,6 +1,8 @@
 //! Values of options in strings.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest time of an option: Kafka's integers of milliseconds end there, after 24 days. It also keeps sums
@@ -61,6 +63,16 @@ impl OptionValue for String {
 
     fn show(&self) -> String {
         self.clone()
+    }
+}
+
+impl OptionValue for PathBuf {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::from(text))
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
     }
 }
 
@@ -233,6 +245,41 @@ impl fmt::Debug for Secret {
 }
 
 impl OptionValue for Secret {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+
+    fn show(&self) -> String {
+        HIDDEN.to_owned()
+    }
+}
+
+/// Bytes that no log line, error or `Debug` output shows: a private key, or a file with one. In strings they are
+/// text, such as PEM.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct SecretBytes(Arc<[u8]>);
+
+impl SecretBytes {
+    /// Hides the bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into().into())
+    }
+
+    /// The bytes themselves, for the one place that needs them.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl OptionValue for SecretBytes {
     const SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -12,6 +12,7 @@ use crate::config::{Client, ConsumerConfig, Faults};
 use crate::error::Result;
 use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
+use crate::net::chain::{self, network_methods};
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
 use crate::serializer::DefaultSerializer;
@@ -40,6 +41,7 @@ impl<K, V> ConsumerBuilder<K, V> {
     common_options!(builder_methods!(CommonConfig));
     consumer_options!(builder_methods!(ConsumerConfig));
     string_methods!();
+    network_methods!();
 
     /// Makes keys of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn key_deserializer<D>(self, key_deserializer: D) -> ConsumerBuilder<D, V> {
@@ -57,7 +59,8 @@ impl<K, V> ConsumerBuilder<K, V> {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
-    pub fn build(self) -> Result<KafkaConsumer<K, V>> {
+    pub fn build(mut self) -> Result<KafkaConsumer<K, V>> {
+        let connector = chain::prepare(&self.config.common, &mut self.faults);
         let config = self.config.finish(self.faults)?;
         let clock = Clock::system();
         let view = ClusterMetadata::default();
@@ -69,7 +72,8 @@ impl<K, V> ConsumerBuilder<K, V> {
         let io = IoThread::start(name, clock, {
             let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());
             move |net| {
-                let manager = Manager::new(net, &config.common, &config.common.client_id);
+                let manager =
+                    Manager::with_connector(net, &config.common, &config.common.client_id, connector);
                 manager.report_to(&metrics);
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
                 Ok(ConsumerIo::start(cluster, config, events))

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use byteorder::{BigEndian, ByteOrder};
 use bytes::Bytes;
 use futures_channel::oneshot;
-use futures_util::future::select;
+use futures_util::future::{Either, FutureExt, select};
 
 use super::event_loop::Net;
 use super::manager::NodeId;
 use super::meter::Meter;
-use super::transport::{BoxStream, FrameReader, Transport};
+use super::transport::{BoxStream, FrameReader, Transport, lost};
 use super::versions::ApiVersions;
 use super::wakeup::Wakeup;
 use crate::error::{Error, ErrorKind, Result};
@@ -358,7 +358,7 @@ impl Connection {
             let body = answer.raw().await.map_err(|error| match error.kind() {
                 ErrorKind::Connection => error.context(
                     "the first request was not answered; a broker before Kafka 0.10 behaves so (set \
-                     api.version), and one that speaks TLS or SASL on this port",
+                     api.version), one that speaks TLS or SASL on this port, and ZooKeeper",
                 ),
                 _ => error,
             })?;
@@ -382,19 +382,24 @@ impl Connection {
     }
 
     async fn serve(self, reader: FrameReader, limit: usize) {
-        let writing = async {
-            let error = self.0.transport.drive_writes().await;
-            Some(
-                Error::new(ErrorKind::Connection, "the connection was lost while writing").with_source(error),
-            )
+        let io = async {
+            let reading = pin!(self.read_answers(reader, limit));
+            let writing = pin!(self.0.transport.drive_writes());
+            Some(match select(reading, writing).await {
+                Either::Left((error, _)) => error,
+                // What the peer said before it hung up tells more: the reason why it refuses a certificate.
+                Either::Right((error, reading)) => match reading.now_or_never() {
+                    Some(said) if said.kind() != ErrorKind::Connection => said,
+                    _ => lost("the connection was lost while writing", error),
+                },
+            })
         };
-        let reading = async { Some(self.read_answers(reader, limit).await) };
         let watching = async { Some(self.watch().await) };
         let closing = async {
             self.0.closing.notified().await;
             None
         };
-        let Some(error) = race(race(reading, writing), race(watching, closing)).await else { return };
+        let Some(error) = race(io, race(watching, closing)).await else { return };
         if !self.is_open() {
             return;
         }

@@ -3,16 +3,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_channel::oneshot;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::event_loop::Net;
+use super::helper::on_helper_thread;
 use super::transport::{BoxStream, TcpStream};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -37,8 +35,8 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Makes the stream to a broker: TCP directly, or through a proxy.
-pub trait Connector {
+/// Makes the stream to a broker: TCP, or another one with something on top, such as a proxy or TLS.
+pub trait Connector: Send + Sync {
     /// Connects to `address` before `deadline`.
     fn connect<'a>(
         &'a self,
@@ -142,44 +140,13 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, address.port)]);
     }
-    let (sender, receiver) = oneshot::channel();
     let (resolver, Address { host, port }) = (Arc::clone(resolver), address.clone());
     let failed = |why: String| Error::new(ErrorKind::Dns, format!("resolving {}: {why}", address.host));
-    // A resolver that hangs must not collect threads without end.
-    let lookup = Lookup::begin().ok_or_else(|| failed(format!("{MOST_LOOKUPS} look-ups hang already")))?;
-    thread::Builder::new()
-        .name("kavka-dns".to_owned())
-        .spawn(move || {
-            let _lookup = lookup;
-            // The asker may have given up by now.
-            let _ = sender.send(resolver.resolve(&host, port));
-        })
-        .map_err(|error| failed(error.to_string()))?;
-    match receiver.await {
+    match on_helper_thread("kavka-dns", move || resolver.resolve(&host, port)).await {
         Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("the name has no address".to_owned())),
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed("the resolver panicked".to_owned())),
-    }
-}
-
-/// Counts the threads that look names up, over all clients of the process.
-struct Lookup;
-
-static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-
-const MOST_LOOKUPS: usize = 256;
-
-impl Lookup {
-    fn begin() -> Option<Self> {
-        let one_more = |count: usize| (count < MOST_LOOKUPS).then_some(count + 1);
-        LOOKUPS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self)
-    }
-}
-
-impl Drop for Lookup {
-    fn drop(&mut self) {
-        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

@@ -17,9 +17,10 @@ use futures_channel::oneshot;
 use futures_util::future::select;
 
 use super::backoff::Backoff;
+use super::chain;
 use super::connection::{Connection, ConnectionOptions};
 use super::event_loop::Net;
-use super::inet::{Address, Connector, SocketOptions, SystemResolver, TcpConnector};
+use super::inet::{Address, Connector};
 use super::meter::Meters;
 use crate::config::CommonConfig;
 use crate::error::{Error, ErrorKind, Result};
@@ -55,7 +56,7 @@ struct Inner {
     net: Net,
     config: CommonConfig,
     client_id: String,
-    connector: Box<dyn Connector>,
+    connector: Arc<dyn Connector>,
     nodes: RefCell<HashMap<NodeId, Node>>,
     next_attempt: Cell<u64>,
     meters: Meters,
@@ -80,16 +81,12 @@ struct Attempt {
 }
 
 impl Manager {
-    /// A pool without nodes, connecting over plain TCP.
-    pub fn new(net: &Net, config: &CommonConfig, client_id: &str) -> Self {
-        let connector = TcpConnector {
-            resolver: Arc::new(SystemResolver),
-            options: SocketOptions {
-                send_buffer_bytes: config.send_buffer_bytes,
-                receive_buffer_bytes: config.receive_buffer_bytes,
-            },
-        };
-        Self::with_connector(net, config, client_id, Box::new(connector))
+    /// A pool without nodes, connecting as the options say: by TCP, through a proxy, over TLS.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Configuration`] as [`chain::connector`].
+    pub fn new(net: &Net, config: &CommonConfig, client_id: &str) -> Result<Self> {
+        Ok(Self::with_connector(net, config, client_id, chain::connector(config)?))
     }
 
     /// A pool that connects in a way of the program's own.
@@ -97,7 +94,7 @@ impl Manager {
         net: &Net,
         config: &CommonConfig,
         client_id: &str,
-        connector: Box<dyn Connector>,
+        connector: Arc<dyn Connector>,
     ) -> Self {
         let manager = Self(Rc::new(Inner {
             net: net.clone(),

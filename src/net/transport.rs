@@ -386,18 +386,37 @@ async fn read_some(transport: &Transport, buf: &mut [u8]) -> Result<usize> {
     match transport.read(buf).await {
         Ok(0) => Err(Error::new(ErrorKind::Connection, "the peer closed the connection")),
         Ok(count) => Ok(count),
-        Err(error) => Err(Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)),
+        Err(error) => Err(lost("the connection was lost", error)),
+    }
+}
+
+/// The error of a stream that failed: its own, where a link of the chain says what happened.
+pub(super) fn lost(text: &str, error: io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(own) => own.clone(),
+        None => Error::new(ErrorKind::Connection, text).with_source(error),
+    }
+}
+
+/// What the peer is, by the first bytes that it sent, if they tell.
+pub(super) fn what_speaks(first: &[u8]) -> Option<&'static str> {
+    match first {
+        [b'H', b'T', b'T', b'P', ..] => Some("an HTTP server, not a Kafka broker"),
+        [b'S', b'S', b'H', b'-', ..] => Some("an SSH server, not a Kafka broker"),
+        _ => None,
     }
 }
 
 fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
+    if let Some(peer) = what_speaks(prefix) {
+        return Error::new(ErrorKind::Protocol, format!("the peer is {peer}"));
+    }
     let text = match prefix {
         [0x15, 0x03, ..] => {
-            "the peer answered with a TLS alert: this port speaks TLS, set security.protocol=SSL".to_owned()
+            "the peer answered with a TLS alert: this port speaks TLS, set security.protocol=SSL or SASL_SSL"
+                .to_owned()
         }
-        [0x16, 0x03, ..] => "the peer speaks TLS, set security.protocol=SSL".to_owned(),
-        b"HTTP" => "the peer is an HTTP server, not a Kafka broker".to_owned(),
-        b"SSH-" => "the peer is an SSH server, not a Kafka broker".to_owned(),
+        [0x16, 0x03, ..] => "the peer speaks TLS, set security.protocol=SSL or SASL_SSL".to_owned(),
         _ if length > 0 => format!(
             "a frame of {length} bytes is above receive.message.max.bytes={limit}: raise the limit, \
              or check that the peer is a Kafka broker"

@@ -15,6 +15,7 @@ use crate::config::{Client, CompressionType, Faults, ProducerConfig};
 use crate::error::Result;
 use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
+use crate::net::chain::{self, network_methods};
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
 use crate::net::wakeup::Wakeup;
@@ -47,6 +48,7 @@ impl<K, V> ProducerBuilder<K, V> {
     common_options!(builder_methods!(CommonConfig));
     producer_options!(builder_methods!(ProducerConfig));
     string_methods!();
+    network_methods!();
 
     /// Makes bytes of keys. Defaults to [`DefaultSerializer`].
     pub fn key_serializer<S>(self, key_serializer: S) -> ProducerBuilder<S, V> {
@@ -70,7 +72,8 @@ impl<K, V> ProducerBuilder<K, V> {
     ///
     /// # Errors
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
-    pub fn build(self) -> Result<KafkaProducer<K, V>> {
+    pub fn build(mut self) -> Result<KafkaProducer<K, V>> {
+        let connector = chain::prepare(&self.config.common, &mut self.faults);
         let config = self.config.finish(self.faults)?;
         let compression = compression(&config)?;
         compression.check_available()?;
@@ -91,7 +94,8 @@ impl<K, V> ProducerBuilder<K, V> {
         let io = IoThread::start(name, clock, {
             let (config, view, accumulator) = (config.clone(), view.clone(), Arc::clone(&accumulator));
             move |net| {
-                let manager = Manager::new(net, &config.common, &config.common.client_id);
+                let manager =
+                    Manager::with_connector(net, &config.common, &config.common.client_id, connector);
                 manager.report_to(&accumulator.sensors().registry);
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
                 Ok(Sender::start(cluster, accumulator, config))
