@@ -469,7 +469,7 @@ fn partitions_and_serializers_of_the_programs_own() {
 
     let cluster = cluster(3);
     let by_length = |record: &PartitionInput<'_>, topic: &PartitionView<'_>| {
-        Some(record.value.map_or(0, <[u8]>::len) as i32 % topic.partitions)
+        Some(record.value.map_or(0, <[u8]>::len) as i32 % topic.partitions())
     };
     let producer = builder(&cluster)
         .key_serializer(from_fn(|key: &u16| Ok(key.to_string().into_bytes())))

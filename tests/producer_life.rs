@@ -2,12 +2,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kavka::config::CompressionType;
 use kavka::metrics::MetricsSnapshot;
 use kavka::mock::MockCluster;
 use kavka::producer::ProducerBuilder;
+use kavka::producer::partitioner::{PartitionInput, PartitionView, Partitioner};
 use kavka::protocol::ApiKey;
 use kavka::{ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
 
@@ -138,4 +140,180 @@ fn metrics_can_be_off() {
     assert!(producer.metrics().is_empty());
     let error = builder(&cluster).set("metrics.num.samples", "0").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
+}
+
+/// The partition of each acknowledged record, one sent after the other.
+fn one_by_one(producer: &KafkaProducer, count: usize, value: &str) -> Vec<i32> {
+    let send = |_| {
+        let handle = producer.send(ProducerRecord::new("orders").value(value)).unwrap();
+        handle.get(PATIENCE).unwrap().partition()
+    };
+    (0..count).map(send).collect()
+}
+
+#[test]
+fn keyless_records_stay_with_a_partition_for_the_bytes_of_a_batch_however_many_batches_that_takes() {
+    let cluster = cluster(8);
+    let producer = builder(&cluster).batch_size(2_000_usize).build().unwrap();
+    let partitions = one_by_one(&producer, 200, &"x".repeat(400));
+    let runs: Vec<usize> = partitions.chunk_by(|a, b| a == b).map(<[i32]>::len).collect();
+    // A batch of its own each: 4 of these are below 2,000 bytes, so each run but the last is 5, or 5 and 5 where
+    // chance took the same partition again.
+    assert!(runs.iter().rev().skip(1).all(|run| run % 4 == 0 || run % 5 == 0), "{runs:?}");
+    assert!(runs.len() > 10, "{runs:?}");
+    let mut reached = partitions.clone();
+    reached.sort_unstable();
+    reached.dedup();
+    assert!(reached.len() >= 6, "{reached:?}");
+}
+
+/// How many of 3,000 keyless records go to the partitions of a broker that answers slowly. Few are out at a time, so
+/// that its queue grows.
+fn share_of_the_slow(adaptive: bool) -> usize {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 4).start().unwrap();
+    (0..4).for_each(|partition| cluster.move_leader("orders", partition, 1 + partition % 2).unwrap());
+    cluster.on(ApiKey::PRODUCE).broker(2).always().delay(Duration::from_millis(10));
+    let producer = builder(&cluster)
+        .partitioner_adaptive_partitioning_enable(adaptive)
+        .batch_size(1_000_usize)
+        .linger(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    let value = "x".repeat(100);
+    let mut handles = Vec::new();
+    for index in 0..3_000 {
+        handles.push(producer.send(ProducerRecord::new("orders").value(&value)).unwrap());
+        if index % 30 == 0 {
+            // No faster than the healthy broker, which is what makes the difference.
+            let healthy = handles.iter().rev().find(|handle| handle.topic_partition().partition() % 2 == 0);
+            healthy.inspect(|handle| drop(handle.get(PATIENCE).unwrap()));
+        }
+    }
+    let partition = |handle: &FutureRecordMetadata| handle.get(PATIENCE).unwrap().partition();
+    handles.iter().map(partition).filter(|partition| partition % 2 == 1).count()
+}
+
+#[test]
+fn a_slow_broker_gets_fewer_keyless_records() {
+    let (evenly, by_load) = (share_of_the_slow(false), share_of_the_slow(true));
+    assert!((1_100..1_900).contains(&evenly), "{evenly} of 3,000 where load does not count");
+    assert!(by_load < 1_000, "{by_load} of 3,000 where load counts");
+}
+
+#[test]
+fn partitions_of_a_broker_that_takes_nothing_are_passed_over() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 4).start().unwrap();
+    (0..4).for_each(|partition| cluster.move_leader("orders", partition, 1 + partition % 2).unwrap());
+    let producer = builder(&cluster)
+        .batch_size(300_usize)
+        .set("partitioner.availability.timeout.ms", "50")
+        .set("max.in.flight.requests.per.connection", "1")
+        .build()
+        .unwrap();
+    let value = "x".repeat(200);
+    one_by_one(&producer, 20, &value);
+    cluster.stop_reading(2).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut in_a_row = 0;
+    while in_a_row < 100 {
+        assert!(Instant::now() < deadline, "it goes on being chosen");
+        let handle = producer.send(ProducerRecord::new("orders").value(&value)).unwrap();
+        if handle.topic_partition().partition() % 2 == 0 {
+            handle.get(PATIENCE).unwrap();
+            in_a_row += 1;
+        } else {
+            in_a_row = 0;
+        }
+    }
+    // Once it reads again it gets records again.
+    cluster.resume_reading(2).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    while !one_by_one(&producer, 10, &value).iter().any(|partition| partition % 2 == 1) {
+        assert!(Instant::now() < deadline, "it is never chosen again");
+    }
+}
+
+#[test]
+fn partitioners_have_names() {
+    let cluster = cluster(7);
+    let of = |name: &str, key: Option<&str>| {
+        let producer = builder(&cluster).set("partitioner.class", name).build().unwrap();
+        let send = || {
+            let record = ProducerRecord::new("orders").key(&key).value("x");
+            producer.send(record).unwrap().get(PATIENCE).unwrap().partition()
+        };
+        [send(), send(), send()]
+    };
+    assert_eq!(of("default", Some("abc")), [479_470_107 % 7; 3]);
+    assert_eq!(of("org.apache.kafka.clients.producer.RoundRobinPartitioner", Some("abc")), [0, 1, 2]);
+    assert_eq!(of("consistent", Some("123456789")), [(0xcbf4_3926_u32 % 7) as i32; 3]);
+    assert_eq!(of("consistent", None), [0; 3]);
+    assert_eq!(of("consistent_random", Some("123456789")), [(0xcbf4_3926_u32 % 7) as i32; 3]);
+    assert_eq!(of("murmur2", Some("abc")), [479_470_107 % 7; 3]);
+    assert_eq!(of("murmur2_random", Some("abc")), [479_470_107 % 7; 3]);
+    let fnv1a = (0xbf9c_f968_u32 as i32).unsigned_abs() % 7;
+    assert_eq!(of("fnv1a", Some("foobar")), [fnv1a as i32; 3]);
+    assert_eq!(of("fnv1a_random", Some("foobar")), [fnv1a as i32; 3]);
+
+    let error = builder(&cluster).set("partitioner", "by_luck").build().unwrap_err();
+    assert!(error.to_string().contains("is not one of default, uniform_sticky, round_robin"), "{error}");
+    let both = builder(&cluster)
+        .set("partitioner", "round_robin")
+        .partitioner(|_: &PartitionInput<'_>, _: &PartitionView<'_>| Some(0))
+        .build()
+        .unwrap_err();
+    assert!(both.to_string().contains("a partitioner of the program's own"), "{both}");
+}
+
+#[test]
+fn keys_can_be_left_out_of_the_choice() {
+    let cluster = cluster(16);
+    for (option, value) in [("partitioner.ignore.keys", "true"), ("partitioner.class", "uniform_sticky")] {
+        let producer = builder(&cluster).batch_size(1_usize).set(option, value).build().unwrap();
+        let send = |_| {
+            let handle = producer.send(ProducerRecord::new("orders").key("the same").value("x")).unwrap();
+            handle.get(PATIENCE).unwrap().partition()
+        };
+        let mut partitions: Vec<i32> = (0..60).map(send).collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        assert!(partitions.len() > 8, "{option}: {partitions:?}");
+    }
+}
+
+/// Stays with a partition for the length of a batch, and panics when it is told to.
+struct Batchwise(AtomicUsize);
+
+impl Partitioner for Batchwise {
+    fn partition(&self, record: &PartitionInput<'_>, topic: &PartitionView<'_>) -> Option<i32> {
+        assert_ne!(record.value, Some(&b"panic"[..]), "as told");
+        Some(self.0.load(Ordering::SeqCst) as i32 % topic.partitions())
+    }
+
+    fn on_new_batch(&self, _: &PartitionInput<'_>, topic: &PartitionView<'_>, _: i32) -> i32 {
+        (self.0.fetch_add(1, Ordering::SeqCst) + 1) as i32 % topic.partitions()
+    }
+}
+
+#[test]
+fn a_partitioner_of_the_programs_own_hears_of_new_batches_and_its_panics_are_errors() {
+    let cluster = cluster(3);
+    let producer = builder(&cluster)
+        .partitioner(Batchwise(AtomicUsize::new(0)))
+        .linger(Duration::from_secs(60))
+        .batch_size(1_000_usize)
+        .build()
+        .unwrap();
+    let value = "x".repeat(300);
+    let send = |_| producer.send(ProducerRecord::new("orders").value(&value)).unwrap();
+    let handles: Vec<_> = (0..9).map(send).collect();
+    let error = producer.send(ProducerRecord::new("orders").value("panic")).unwrap_err();
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Panic, Some("orders")));
+    assert!(
+        error.to_string().contains("the partitioner panicked: ") && error.to_string().contains("as told")
+    );
+    producer.flush(PATIENCE).unwrap();
+    let partitions: Vec<i32> = handles.iter().map(|handle| handle.topic_partition().partition()).collect();
+    assert_eq!(partitions, [1, 1, 1, 2, 2, 2, 0, 0, 0]);
+    assert_eq!(producer.buffer_available_bytes(), producer.config().buffer_memory);
 }

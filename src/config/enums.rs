@@ -177,6 +177,31 @@ words! {
         Zstd: "zstd",
     }
 
+    /// How the partitions of records are chosen: see [`partitioner`](crate::producer::partitioner).
+    #[non_exhaustive]
+    PartitionerClass {
+        /// By key as Kafka's own producer, without a key by load.
+        Default: "default" | "" | "org.apache.kafka.clients.producer.internals.DefaultPartitioner",
+        /// By load, whatever the key.
+        UniformSticky: "uniform_sticky" | "org.apache.kafka.clients.producer.UniformStickyPartitioner",
+        /// All partitions in turn.
+        RoundRobin: "round_robin" | "roundrobin" | "org.apache.kafka.clients.producer.RoundRobinPartitioner",
+        /// By load, whatever the key; librdkafka's name for it.
+        Random: "random",
+        /// By the CRC-32 of the key.
+        Consistent: "consistent",
+        /// By the CRC-32 of the key; by load without one. librdkafka's default.
+        ConsistentRandom: "consistent_random",
+        /// By key as Kafka's own producer; all records without one in one partition.
+        Murmur2: "murmur2",
+        /// As the default, in librdkafka's words.
+        Murmur2Random: "murmur2_random",
+        /// By the FNV-1a hash of the key, as Sarama does.
+        Fnv1a: "fnv1a",
+        /// By the FNV-1a hash of the key; by load without one.
+        Fnv1aRandom: "fnv1a_random",
+    }
+
     /// How the partitions of a group are shared out (classic group protocol).
     #[non_exhaustive]
     Assignor {

@@ -32,7 +32,7 @@ pub use common::CommonConfig;
 pub use consumer::ConsumerConfig;
 pub use enums::{
     Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
-    RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
+    PartitionerClass, RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
 };
 pub use faults::Faults;
 pub use hooks::Hooks;
@@ -60,7 +60,7 @@ mod rows {
 
     pub(crate) use super::enums::{
         Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
-        RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
+        PartitionerClass, RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
     };
     pub(crate) use super::value::{BrokerVersion, Secret, SecretBytes};
 }

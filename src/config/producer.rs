@@ -66,6 +66,25 @@ macro_rules! producer_options {
             /// Whether asking for a topic that does not exist may create it, if the brokers are set up so. Kafka's
             /// own producer always asks so. Defaults to `true`.
             allow_auto_create_topics: bool = true, "allow.auto.create.topics", "allow_auto_create_topics";
+
+            /// How the partitions of records are chosen that were given none, by the name of a
+            /// [partitioner](crate::producer::partitioner): Kafka's, or librdkafka's. For one of the program's own
+            /// use the builder's method `partitioner`. Defaults to `Default`.
+            partitioner_class: PartitionerClass = PartitionerClass::Default, "partitioner.class", "partitioner";
+
+            /// Whether keyless records prefer partitions with shorter queues, so that a slow broker gets fewer
+            /// (KIP-794). Defaults to `true`.
+            partitioner_adaptive_partitioning_enable: bool = true,
+                "partitioner.adaptive.partitioning.enable", "partitioner_adaptive_partitioning_enable";
+
+            /// Keyless records pass over the partitions of a broker that has taken nothing for this long while there
+            /// was something to send (KIP-794); 0 passes over none. Adaptive partitioning must be on.
+            /// Defaults to 0 ms.
+            partitioner_availability_timeout: Duration = Duration::ZERO,
+                "partitioner.availability.timeout.ms", "partitioner_availability_timeout_ms", 0 => MAX_MS;
+
+            /// Whether the default partitioner treats all records as keyless ones. Defaults to `false`.
+            partitioner_ignore_keys: bool = false, "partitioner.ignore.keys", "partitioner_ignore_keys";
         }
     };
 }

@@ -171,6 +171,10 @@ const PRODUCER: &[(&str, &str)] = &[
     ("compression.lz4.level", "9"),
     ("compression.zstd.level", "3"),
     ("allow.auto.create.topics", "true"),
+    ("partitioner.class", "default"),
+    ("partitioner.adaptive.partitioning.enable", "true"),
+    ("partitioner.availability.timeout.ms", "0"),
+    ("partitioner.ignore.keys", "false"),
 ];
 const CONSUMER: &[(&str, &str)] = &[
     ("group.id", ""),

@@ -17,8 +17,9 @@ use parking_lot::Mutex;
 
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
+use super::partitioner::choose_by_load;
 use super::sensors::{Sensors, nanos};
-use crate::cluster::Snapshot;
+use crate::cluster::{PartitionMetadata, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
@@ -42,7 +43,19 @@ pub(super) struct Accumulator {
     next_batch: AtomicU64,
     /// While somebody flushes, no batch lingers.
     flushing: AtomicUsize,
+    choice: Choice,
+    /// Nodes that take nothing although there is something for them, and since when.
+    stuck: Mutex<HashMap<i32, Instant, RandomState>>,
     sensors: Sensors,
+}
+
+/// How the partition of keyless records is chosen.
+#[derive(Clone, Copy)]
+pub(super) struct Choice {
+    /// Those with a short queue more often.
+    pub(super) by_load: bool,
+    /// Partitions of nodes that are stuck for longer are passed over; zero passes over none.
+    pub(super) patience: Duration,
 }
 
 /// Batches whose outcome is open.
@@ -64,6 +77,8 @@ pub(super) struct TopicQueues {
 /// The queue of one partition.
 pub(super) struct PartitionQueue {
     pub(super) topic_partition: TopicPartition,
+    /// Batches that are open, wait, or are out.
+    load: AtomicU32,
     state: Mutex<QueueState>,
 }
 
@@ -73,6 +88,27 @@ struct QueueState {
     closed: VecDeque<Slot>,
     /// Whether the sender knows of the queue and will look at it again.
     is_active: bool,
+    /// Bytes of records that came here for want of a key, since they began to.
+    sticky_bytes: usize,
+}
+
+/// Memory for a batch, and its place among the batches of its queue.
+pub(super) struct Reservation {
+    _permit: Permit,
+    queue: Arc<PartitionQueue>,
+}
+
+impl Reservation {
+    fn new(permit: Permit, queue: &Arc<PartitionQueue>) -> Self {
+        queue.load.fetch_add(1, Ordering::Relaxed);
+        Self { _permit: permit, queue: Arc::clone(queue) }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.queue.load.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 enum Slot {
@@ -86,7 +122,7 @@ struct OpenBatch {
     builder: BatchBuilder,
     opened: Instant,
     handle: Arc<BatchHandle>,
-    permit: Permit,
+    permit: Reservation,
 }
 
 /// A batch that can be sent.
@@ -95,7 +131,7 @@ pub(super) struct ReadyBatch {
     pub(super) sealed: SealedBatch,
     pub(super) opened: Instant,
     pub(super) handle: Arc<BatchHandle>,
-    pub(super) permit: Permit,
+    pub(super) permit: Reservation,
 }
 
 /// One record, serialized.
@@ -105,6 +141,8 @@ pub(super) struct RawRecord<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
     pub(super) headers: &'a [Header],
+    /// Whether it goes wherever the producer likes.
+    pub(super) is_sticky: bool,
 }
 
 impl<'a> RawRecord<'a> {
@@ -141,6 +179,7 @@ impl Accumulator {
         compression: Compression,
         memory: Memory,
         sender: Wakeup,
+        choice: Choice,
         sensors: Sensors,
     ) -> Self {
         let (active, activated) = crossbeam_channel::unbounded();
@@ -157,6 +196,8 @@ impl Accumulator {
             incomplete: Mutex::default(),
             next_batch: AtomicU64::new(0),
             flushing: AtomicUsize::new(0),
+            choice,
+            stuck: Mutex::default(),
             sensors,
         }
     }
@@ -191,6 +232,7 @@ impl Accumulator {
                     Some(queue) => Arc::clone(queue),
                     None => Arc::new(PartitionQueue {
                         topic_partition: TopicPartition::new(Arc::clone(name), partition as i32),
+                        load: AtomicU32::new(0),
                         state: Mutex::default(),
                     }),
                 });
@@ -222,10 +264,7 @@ impl Accumulator {
         queue: &PartitionQueue,
         record: &RawRecord<'_>,
     ) -> Option<(Arc<BatchHandle>, u32)> {
-        let mut state = queue.state.lock();
-        let open = state.open.as_mut()?;
-        let index = record.append_to(&mut open.builder)?;
-        Some((Arc::clone(&open.handle), index))
+        queue.state.lock().append(record)
     }
 
     /// Appends a record whatever it takes: closes a full batch, waits for memory, opens a new batch.
@@ -239,10 +278,10 @@ impl Accumulator {
         let mut permit = None;
         loop {
             let mut state = queue.state.lock();
-            if let Some(open) = state.open.as_mut() {
-                if let Some(index) = record.append_to(&mut open.builder) {
-                    return Ok((Arc::clone(&open.handle), index));
-                }
+            if let Some(appended) = state.append(record) {
+                return Ok(appended);
+            }
+            if state.open.is_some() {
                 let (number, full) = self.take_open(&mut state)?;
                 drop(state);
                 self.seal(queue, number, full);
@@ -279,6 +318,10 @@ impl Accumulator {
             incomplete.batches.insert(number, Arc::clone(&handle));
         }
         let opened = self.clock.now();
+        if record.is_sticky {
+            state.sticky_bytes += builder.len();
+        }
+        let permit = Reservation::new(permit, queue);
         state.open = Some(OpenBatch { number, builder, opened, handle: Arc::clone(&handle), permit });
         let activate = !state.is_active;
         state.is_active = true;
@@ -359,12 +402,28 @@ impl Accumulator {
         topic.sticky.load(Ordering::Relaxed) as usize
     }
 
-    /// Moves the sticky choice on from `from`, to one of `candidates`, unless somebody else already has.
-    pub(super) fn move_sticky(&self, topic: &TopicQueues, from: usize, candidates: &[u32]) -> usize {
-        let others = || candidates.iter().copied().filter(|candidate| *candidate as usize != from);
-        let count = others().count();
-        let next = if count == 0 { None } else { others().nth(fastrand::usize(0..count)) };
-        let next = next.unwrap_or(from as u32);
+    /// Where a keyless record goes for which a batch has to be opened: to `from` until that has got the bytes of a
+    /// full batch, then to a partition that is chosen anew, unless somebody else has already (KIP-794). However many
+    /// small batches that takes: else a broker that is slow, so that its batches fill up, would get more than others.
+    pub(super) fn move_sticky(
+        &self,
+        topic: &TopicQueues,
+        from: usize,
+        partitions: &[PartitionMetadata],
+    ) -> usize {
+        let is_led = |index: usize| partitions.get(index).is_some_and(|partition| partition.leader.is_some());
+        if let Some(queue) = topic.partitions.get(from) {
+            let mut state = queue.state.lock();
+            if state.sticky_bytes < self.batch_size && is_led(from) {
+                return from;
+            }
+            state.sticky_bytes = 0;
+            if let Ok((number, open)) = self.take_open(&mut state) {
+                drop(state);
+                self.seal(queue, number, open);
+            }
+        }
+        let next = self.choose_sticky(topic, partitions).unwrap_or(from as u32);
         match topic.sticky.compare_exchange(from as u32, next, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => next as usize,
             Err(moved) => moved as usize,
@@ -381,13 +440,42 @@ impl Accumulator {
         closed.or_else(|| state.open.as_ref().map(|open| open.opened))
     }
 
-    /// Closes the open batch of a queue because a record found no room in it.
-    pub(super) fn close_full(&self, queue: &PartitionQueue) {
-        let mut state = queue.state.lock();
-        if let Ok((number, open)) = self.take_open(&mut state) {
-            drop(state);
-            self.seal(queue, number, open);
+    /// A partition with a leader, or any where none has one.
+    fn choose_sticky(&self, topic: &TopicQueues, partitions: &[PartitionMetadata]) -> Option<u32> {
+        let late = self.stuck_nodes();
+        let load = |queue: &PartitionQueue| {
+            if self.choice.by_load { queue.load.load(Ordering::Relaxed) } else { 0 }
+        };
+        let all = || (0..).zip(topic.partitions.iter()).map(|(index, queue)| (index, load(queue)));
+        let led = |index: u32| partitions.get(index as usize).and_then(|partition| partition.leader);
+        let with_leader = |late: &[i32]| {
+            let is_fine = |leader: i32| !late.contains(&leader);
+            all().filter(|(index, _)| led(*index).is_some_and(is_fine)).collect::<Vec<_>>()
+        };
+        let random = |below| fastrand::u64(..below);
+        choose_by_load(&with_leader(&late), random)
+            .or_else(|| choose_by_load(&with_leader(&[]), random))
+            .or_else(|| choose_by_load(&all().collect::<Vec<_>>(), random))
+    }
+
+    /// Notes whether a node takes what there is for it.
+    pub(super) fn set_stuck(&self, node: i32, since: Option<Instant>) {
+        let mut stuck = self.stuck.lock();
+        match since {
+            Some(since) => drop(stuck.entry(node).or_insert(since)),
+            None => drop(stuck.remove(&node)),
         }
+    }
+
+    /// The nodes that have been stuck for too long.
+    fn stuck_nodes(&self) -> Vec<i32> {
+        let Choice { by_load, patience } = self.choice;
+        if patience.is_zero() || !by_load {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        let is_late = |since: Instant| now.saturating_duration_since(since) > patience;
+        self.stuck.lock().iter().filter(|(_, since)| is_late(**since)).map(|(node, _)| *node).collect()
     }
 
     /// Sets the version of the record format, once the brokers are known.
@@ -478,6 +566,19 @@ impl Accumulator {
             handle.abandon(error);
         }
         count
+    }
+}
+
+impl QueueState {
+    #[inline]
+    fn append(&mut self, record: &RawRecord<'_>) -> Option<(Arc<BatchHandle>, u32)> {
+        let open = self.open.as_mut()?;
+        let before = open.builder.len();
+        let index = record.append_to(&mut open.builder)?;
+        if record.is_sticky {
+            self.sticky_bytes += open.builder.len() - before;
+        }
+        Some((Arc::clone(&open.handle), index))
     }
 }
 

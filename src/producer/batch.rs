@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::accumulator::ReadyBatch;
+use super::accumulator::{ReadyBatch, Reservation};
 use super::handle::BatchHandle;
-use super::memory::Permit;
 use crate::error::{Error, Result};
 use crate::record::{Compression, ProducerState, restamp, split_with};
 
@@ -39,7 +38,7 @@ pub(super) struct Batch {
     /// recognise a batch that it has written.
     pub(super) number_open: bool,
     /// Shared by the parts of a batch that was split.
-    pub(super) permit: Arc<Permit>,
+    pub(super) permit: Arc<Reservation>,
 }
 
 impl Batch {

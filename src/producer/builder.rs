@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::accumulator::Accumulator;
+use super::accumulator::{Accumulator, Choice};
 use super::memory::Memory;
-use super::partitioner::Partitioner;
+use super::partitioner::{self, Partitioner};
 use super::sender::Sender;
 use super::sensors::Sensors;
 use super::{KafkaProducer, Shared};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
-use crate::config::{Client, CompressionType, Faults, ProducerConfig};
+use crate::config::{Client, CompressionType, Faults, PartitionerClass, ProducerConfig};
 use crate::error::Result;
 use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
@@ -62,7 +62,7 @@ impl<K, V> ProducerBuilder<K, V> {
         ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner }
     }
 
-    /// Chooses partitions. Defaults to [`DefaultPartitioner`](super::partitioner::DefaultPartitioner).
+    /// Chooses partitions in a way of the program's own. Defaults to what `partitioner_class` says.
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.partitioner = Some(Box::new(partitioner));
         self
@@ -74,6 +74,12 @@ impl<K, V> ProducerBuilder<K, V> {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), with every fault of the options at once.
     pub fn build(mut self) -> Result<KafkaProducer<K, V>> {
         let connector = chain::prepare(&self.config.common, &mut self.faults);
+        if self.partitioner.is_some() && self.config.is_explicit("partitioner_class") {
+            self.faults.push(format!(
+                "partitioner.class ({}) and a partitioner of the program's own",
+                self.config.partitioner_class
+            ));
+        }
         let config = self.config.finish(self.faults)?;
         let compression = compression(&config)?;
         compression.check_available()?;
@@ -87,6 +93,10 @@ impl<K, V> ProducerBuilder<K, V> {
             compression,
             memory,
             Wakeup::new(),
+            Choice {
+                by_load: config.partitioner_adaptive_partitioning_enable,
+                patience: config.partitioner_availability_timeout,
+            },
             Sensors::new(&registry),
         ));
         accumulator.sensors().watch(&accumulator, &view);
@@ -101,12 +111,16 @@ impl<K, V> ProducerBuilder<K, V> {
                 Ok(Sender::start(cluster, accumulator, config))
             }
         })?;
-        let shared = Shared { config, clock, view, accumulator, io, closed: AtomicBool::new(false) };
+        let partitioner = self.partitioner.or_else(|| partitioner::named(config.partitioner_class));
+        let ignore_keys =
+            config.partitioner_ignore_keys || config.partitioner_class == PartitionerClass::UniformSticky;
+        let shared =
+            Shared { config, clock, view, accumulator, io, ignore_keys, closed: AtomicBool::new(false) };
         Ok(KafkaProducer {
             shared,
             key_serializer: self.key_serializer,
             value_serializer: self.value_serializer,
-            partitioner: self.partitioner,
+            partitioner,
         })
     }
 }

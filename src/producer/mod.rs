@@ -17,6 +17,7 @@ mod sensors;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,11 +27,11 @@ pub use builder::ProducerBuilder;
 pub use handle::{FutureRecordMetadata, RecordMetadata};
 pub use record::ProducerRecord;
 
-use crate::cluster::{ClusterMetadata, GRACE, TopicMetadata};
+use crate::cluster::{ClusterMetadata, GRACE, PartitionMetadata, TopicMetadata};
 use crate::config::ProducerConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::MetricsSnapshot;
-use crate::net::bridge::{IoThread, on_io_thread};
+use crate::net::bridge::{IoThread, on_io_thread, panic_text};
 use crate::net::clock::Clock;
 use crate::record::record_size_upper_bound;
 use crate::serializer::{DefaultSerializer, Serializer};
@@ -74,6 +75,8 @@ struct Shared {
     view: ClusterMetadata,
     accumulator: Arc<Accumulator>,
     io: IoThread<Rc<Sender>>,
+    /// Keys choose no partition.
+    ignore_keys: bool,
     closed: AtomicBool,
 }
 
@@ -143,6 +146,7 @@ impl<K, V> KafkaProducer<K, V> {
             key,
             value,
             headers: headers.as_slice(),
+            is_sticky: false,
         };
         self.shared.send(topic, partition, &raw, self.partitioner.as_deref(), deadline)
     }
@@ -260,15 +264,28 @@ impl Shared {
         if size > self.config.max_request_size {
             return Err(self.too_large(topic, size, "max.request.size", self.config.max_request_size));
         }
+        let mut record = *record;
+        let mut asked = None;
         // The usual case: the topic is known, and its open batch has room.
         let appended = self.accumulator.with_topic(topic, |queues| {
-            let chosen = self.choose(queues, partition, record, partitioner);
-            let queue = queues.partitions.get(chosen.index)?;
-            self.accumulator.append(queue, record)
+            let chosen = self.choose(queues, partition, &record, partitioner);
+            if partitioner.is_some() {
+                asked = chosen.as_ref().ok().copied();
+            }
+            let index = match chosen {
+                Ok(Some(index)) => index,
+                Ok(None) => {
+                    record.is_sticky = true;
+                    self.accumulator.sticky(queues)
+                }
+                Err(error) => return Some(Err(error)),
+            };
+            let queue = queues.partitions.get(index)?;
+            self.accumulator.append(queue, &record).map(Ok)
         });
         let (batch, index) = match appended {
-            Some(Some(appended)) => appended,
-            _ => self.send_slow(topic, partition, record, partitioner, deadline)?,
+            Some(Some(appended)) => appended?,
+            _ => self.send_slow(topic, partition, &mut record, partitioner, asked, deadline)?,
         };
         Ok(FutureRecordMetadata::new(batch, index, record.timestamp, record.key, record.value))
     }
@@ -278,8 +295,9 @@ impl Shared {
         &self,
         topic: &str,
         partition: Option<i32>,
-        record: &RawRecord<'_>,
+        record: &mut RawRecord<'_>,
         partitioner: Option<&dyn Partitioner>,
+        mut asked: Option<Option<usize>>,
         deadline: Option<Instant>,
     ) -> Result<(Arc<handle::BatchHandle>, u32)> {
         let size = record.size();
@@ -293,37 +311,37 @@ impl Shared {
             None => self.clock.deadline(self.config.max_block),
         };
         loop {
-            let queue = self.accumulator.with_topic(topic, |queues| {
-                let chosen = self.choose(queues, partition, record, partitioner);
-                let queue = queues.partitions.get(chosen.index)?;
-                if !chosen.is_sticky {
-                    return Some(Arc::clone(queue));
-                }
-                // A new batch is about to be opened: keyless records move on to another partition (KIP-480).
-                self.accumulator.close_full(queue);
-                let next = self.accumulator.move_sticky(queues, chosen.index, &self.available(queues));
-                queues.partitions.get(next).cloned()
+            let found = self.accumulator.with_topic(topic, |queues| {
+                // A partitioner is asked once for a record: one that takes turns would leave out every other.
+                let chosen = match asked {
+                    Some(chosen) => chosen,
+                    None => self.choose(queues, partition, record, partitioner)?,
+                };
+                asked = partitioner.and(Some(chosen));
+                self.choose_for_new_batch(queues, chosen, partition, record, partitioner)
             });
-            let queue: Arc<PartitionQueue> = match queue {
-                Some(Some(queue)) => queue,
-                // Known, but the partition asked for is not among the topic's.
-                Some(None) => {
-                    self.wait_for_partition(topic, partition.unwrap_or(0), deadline)?;
-                    continue;
+            let index = match found.transpose()? {
+                Some(Ok(queue)) => {
+                    return self
+                        .accumulator
+                        .append_slow(&queue, record, deadline)
+                        .map_err(|error| with_topic(error, topic));
                 }
+                Some(Err(index)) => Some(index),
+                None => None,
+            };
+            match index {
+                // Known, but the partition asked for is not among the topic's.
+                Some(index) => self.wait_for_partition(topic, index, deadline)?,
                 None => {
                     let metadata = self.wait_for_topic(topic, deadline)?;
                     self.accumulator.set_partitions(&metadata.name, metadata.partitions.len());
-                    continue;
                 }
-            };
-            return self
-                .accumulator
-                .append_slow(&queue, record, deadline)
-                .map_err(|error| with_topic(error, topic));
+            }
         }
     }
 
+    /// The partition of a record; `None` when it may go wherever the producer likes.
     #[inline]
     fn choose(
         &self,
@@ -331,35 +349,65 @@ impl Shared {
         partition: Option<i32>,
         record: &RawRecord<'_>,
         partitioner: Option<&dyn Partitioner>,
-    ) -> Chosen {
-        let fixed = |partition: i32| Chosen {
-            index: usize::try_from(partition).unwrap_or(usize::MAX),
-            is_sticky: false,
-        };
-        if let Some(partition) = partition {
-            return fixed(partition);
-        }
-        let count = queues.partitions.len() as i32;
-        let chosen = match (partitioner, record.key) {
-            (None, Some(key)) => Some(partition_for_key(key, count)),
-            (None, None) => None,
-            (Some(partitioner), _) => {
-                let available: Vec<i32> =
-                    self.available(queues).into_iter().map(|partition| partition as i32).collect();
-                let input = PartitionInput { topic: &queues.name, key: record.key, value: record.value };
-                partitioner.partition(&input, &PartitionView { partitions: count, available: &available })
+    ) -> Result<Option<usize>> {
+        let chosen = match (partition, partitioner, record.key) {
+            (Some(partition), ..) => Some(partition),
+            (None, None, Some(key)) if !self.ignore_keys => {
+                Some(partition_for_key(key, queues.partitions.len() as i32))
+            }
+            (None, None, _) => None,
+            (None, Some(partitioner), _) => {
+                self.ask(queues, record, |input, view| partitioner.partition(input, view))?
             }
         };
-        chosen.map_or_else(|| Chosen { index: self.accumulator.sticky(queues), is_sticky: true }, fixed)
+        Ok(chosen.map(index_of))
     }
 
-    /// The partitions of a topic that have a leader.
-    fn available(&self, queues: &TopicQueues) -> Vec<u32> {
-        self.view.with(|view| {
-            let Some(topic) = view.topic(&queues.name) else { return Vec::new() };
-            let led = (0..).zip(&topic.partitions).filter(|(_, partition)| partition.leader.is_some());
-            led.map(|(index, _)| index).filter(|index| (*index as usize) < queues.partitions.len()).collect()
+    /// The queue of a record for which a batch has to be opened, or the number of the partition that there is not.
+    fn choose_for_new_batch(
+        &self,
+        queues: &TopicQueues,
+        chosen: Option<usize>,
+        partition: Option<i32>,
+        record: &mut RawRecord<'_>,
+        partitioner: Option<&dyn Partitioner>,
+    ) -> Result<Result<Arc<PartitionQueue>, i32>> {
+        let index = match (chosen, partition, partitioner) {
+            (Some(index), None, Some(partitioner)) => {
+                let chosen = i32::try_from(index).unwrap_or(-1);
+                index_of(
+                    self.ask(queues, record, |input, view| partitioner.on_new_batch(input, view, chosen))?,
+                )
+            }
+            (Some(index), ..) => index,
+            (None, ..) => {
+                record.is_sticky = true;
+                let from = self.accumulator.sticky(queues);
+                self.with_partitions(queues, |known| self.accumulator.move_sticky(queues, from, known))
+            }
+        };
+        let missing = || i32::try_from(index).unwrap_or(-1);
+        Ok(queues.partitions.get(index).cloned().ok_or_else(missing))
+    }
+
+    /// Asks code of the program for a partition.
+    fn ask<T>(
+        &self,
+        queues: &TopicQueues,
+        record: &RawRecord<'_>,
+        ask: impl FnOnce(&PartitionInput<'_>, &PartitionView<'_>) -> T,
+    ) -> Result<T> {
+        let input = PartitionInput { topic: &queues.name, key: record.key, value: record.value };
+        self.with_partitions(queues, |known| {
+            let view = PartitionView::of(queues.partitions.len() as i32, known);
+            contained("the partitioner", || ask(&input, &view))
+                .map_err(|error| with_topic(error, &queues.name))
         })
+    }
+
+    /// What is known of the partitions of a topic.
+    fn with_partitions<T>(&self, queues: &TopicQueues, look: impl FnOnce(&[PartitionMetadata]) -> T) -> T {
+        self.view.with(|view| look(view.topic(&queues.name).map_or(&[], |topic| &topic.partitions)))
     }
 
     fn wait_for_topic(&self, topic: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
@@ -481,11 +529,15 @@ impl Shared {
     }
 }
 
-/// Where a record goes.
-struct Chosen {
-    index: usize,
-    /// Chosen for want of a key, so another partition would do.
-    is_sticky: bool,
+/// A partition as an index; one that cannot be is beyond all others.
+fn index_of(partition: i32) -> usize {
+    usize::try_from(partition).unwrap_or(usize::MAX)
+}
+
+/// Runs code of the program; a panic in it becomes an error.
+fn contained<T>(what: &str, run: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|panic| Error::new(ErrorKind::Panic, format!("{what} panicked: {}", panic_text(&*panic))))
 }
 
 /// However short its timeout is, a close lets the IO thread see that it is to end.

@@ -1,13 +1,37 @@
 //! The choice of a record's partition.
 //!
 //! A record with a key goes where Kafka's own producer would put it, so that programs in all languages agree. A
-//! record without one goes wherever the batch of the moment is (the "sticky" choice of KIP-480 and KIP-794), unless
-//! the partitioner says otherwise.
+//! record without one goes to the partition of the moment: the producer stays with one until it has given it
+//! `batch.size` bytes, and then takes another by chance, those with the shorter queue more often (KIP-480, KIP-794).
+//! So each partition gets as much as any other while all brokers keep up, and a slow broker's get less.
+//!
+//! Other choices are made by the option `partitioner.class`, by name, or by a [`Partitioner`] given to the builder:
+//!
+//! | `partitioner.class` | records with a key | records without |
+//! |---|---|---|
+//! | `default` | Java's murmur2 | the producer's choice |
+//! | `uniform_sticky` | the producer's choice | the producer's choice |
+//! | `round_robin` | each partition in turn (KIP-369) | each partition in turn |
+//! | `consistent_random`, librdkafka's default | CRC-32 | the producer's choice, for empty keys, too |
+//! | `consistent` | CRC-32 | as the empty key: all in one partition |
+//! | `murmur2_random` | as `default`; the empty key is a key | the producer's choice |
+//! | `murmur2` | as `default` | as the empty key |
+//! | `fnv1a_random`, `fnv1a` | FNV-1a, as in librdkafka and Sarama | the producer's choice; as the empty key |
+//! | `random` | the producer's choice | the producer's choice |
+//!
+//! Java's class names are understood, too.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+mod choice;
+mod hash;
+mod round_robin;
 
-use parking_lot::RwLock;
+pub use hash::HashPartitioner;
+pub use round_robin::RoundRobinPartitioner;
+
+pub(super) use choice::choose_by_load;
+
+use crate::cluster::PartitionMetadata;
+use crate::config::PartitionerClass;
 
 /// What a partitioner knows of a record. Key and value are the serialized ones; `None` is null.
 #[derive(Clone, Copy, Debug)]
@@ -23,25 +47,77 @@ pub struct PartitionInput<'a> {
 /// What a partitioner knows of a topic.
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionView<'a> {
+    partitions: i32,
+    leaders: Leaders<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Leaders<'a> {
+    Known(&'a [PartitionMetadata]),
+    Listed(&'a [i32]),
+}
+
+impl<'a> PartitionView<'a> {
+    /// A topic of so many partitions, of which these have a leader; for tests of partitioners.
+    pub fn new(partitions: i32, available: &'a [i32]) -> Self {
+        Self { partitions, leaders: Leaders::Listed(available) }
+    }
+
+    pub(super) fn of(partitions: i32, known: &'a [PartitionMetadata]) -> Self {
+        Self { partitions, leaders: Leaders::Known(known) }
+    }
+
     /// How many partitions the topic has; they are numbered from 0.
-    pub partitions: i32,
-    /// Those that have a leader at present, in ascending order.
-    pub available: &'a [i32],
+    pub fn partitions(&self) -> i32 {
+        self.partitions
+    }
+
+    /// Whether a partition has a leader at present.
+    pub fn is_available(&self, partition: i32) -> bool {
+        match self.leaders {
+            Leaders::Listed(list) => list.contains(&partition),
+            Leaders::Known(known) => usize::try_from(partition)
+                .is_ok_and(|index| known.get(index).is_some_and(|partition| partition.leader.is_some())),
+        }
+    }
+
+    /// The partitions that have a leader at present, in ascending order.
+    pub fn available(self) -> impl Iterator<Item = i32> + use<'a> {
+        (0..self.partitions).filter(move |partition| self.is_available(*partition))
+    }
 }
 
 /// Chooses the partition of records that were not given one.
 ///
-/// It runs in `send()`, on the thread that calls it, and often: keep it short. A closure of the same arguments is a
-/// partitioner too.
+/// It runs in `send()`, on the thread that calls it, and often: keep it short. A panic in it is an error of that
+/// `send()`. A closure of the same arguments as [`partition`](Self::partition) is a partitioner too.
 pub trait Partitioner: Send + Sync {
     /// The partition of a record, or `None` to let the producer choose. A number that the topic does not have is an
     /// error of `send()`.
     fn partition(&self, record: &PartitionInput<'_>, topic: &PartitionView<'_>) -> Option<i32>;
 
-    /// Called when a record without a chosen partition begins a new batch, with the partition of the batch before.
-    fn on_new_batch(&self, topic: &str, previous: i32) {
-        let _ = (topic, previous);
+    /// Called when the chosen partition has no open batch with room for the record, so that a partitioner that stays
+    /// with a partition for the length of a batch can move on. Returns the partition to take; by default the one that
+    /// was chosen.
+    fn on_new_batch(&self, record: &PartitionInput<'_>, topic: &PartitionView<'_>, chosen: i32) -> i32 {
+        let _ = (record, topic);
+        chosen
     }
+}
+
+/// The partitioner that the option `partitioner.class` names; `None` for the producer's own choice.
+pub(super) fn named(class: PartitionerClass) -> Option<Box<dyn Partitioner>> {
+    Some(match class {
+        PartitionerClass::Default | PartitionerClass::UniformSticky => return None,
+        PartitionerClass::RoundRobin => Box::new(RoundRobinPartitioner::new()),
+        PartitionerClass::Random => Box::new(HashPartitioner::random()),
+        PartitionerClass::Consistent => Box::new(HashPartitioner::consistent()),
+        PartitionerClass::ConsistentRandom => Box::new(HashPartitioner::consistent_random()),
+        PartitionerClass::Murmur2 => Box::new(HashPartitioner::murmur2()),
+        PartitionerClass::Murmur2Random => Box::new(HashPartitioner::murmur2_random()),
+        PartitionerClass::Fnv1a => Box::new(HashPartitioner::fnv1a()),
+        PartitionerClass::Fnv1aRandom => Box::new(HashPartitioner::fnv1a_random()),
+    })
 }
 
 impl<F> Partitioner for F
@@ -64,43 +140,7 @@ pub struct DefaultPartitioner;
 impl Partitioner for DefaultPartitioner {
     #[inline]
     fn partition(&self, record: &PartitionInput<'_>, topic: &PartitionView<'_>) -> Option<i32> {
-        record.key.map(|key| partition_for_key(key, topic.partitions))
-    }
-}
-
-/// One partition after the other, whatever the key: evenly spread records, in batches that are smaller.
-///
-/// Each topic has a turn of its own. Partitions without a leader are passed over, if any has one.
-#[derive(Debug, Default)]
-pub struct RoundRobinPartitioner {
-    turns: RwLock<HashMap<String, AtomicU32>>,
-}
-
-impl RoundRobinPartitioner {
-    /// Begins with the first partition of each topic.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn turn(&self, topic: &str) -> u32 {
-        // The common case takes no allocation: every topic but a new one is in the map.
-        if let Some(turn) = self.turns.read().get(topic) {
-            return turn.fetch_add(1, Ordering::Relaxed);
-        }
-        self.turns.write().entry(topic.to_owned()).or_default().fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-impl Partitioner for RoundRobinPartitioner {
-    fn partition(&self, record: &PartitionInput<'_>, topic: &PartitionView<'_>) -> Option<i32> {
-        let turn = self.turn(record.topic);
-        match u32::try_from(topic.available.len()) {
-            Ok(count @ 1..) => topic.available.get((turn % count) as usize).copied(),
-            _ => {
-                let count = u32::try_from(topic.partitions).ok()?;
-                turn.checked_rem(count).and_then(|index| i32::try_from(index).ok())
-            }
-        }
+        record.key.map(|key| partition_for_key(key, topic.partitions()))
     }
 }
 
@@ -181,35 +221,28 @@ mod tests {
 
     #[test]
     fn only_records_with_a_key_have_their_place() {
-        let topic = PartitionView { partitions: 6, available: &[0] };
+        let topic = PartitionView::new(6, &[0]);
         assert_eq!(DefaultPartitioner.partition(&record("t", Some(b"ab")), &topic), Some(2), "leader or not");
         assert_eq!(DefaultPartitioner.partition(&record("t", Some(b"")), &topic), Some(3), "empty is a key");
         assert_eq!(DefaultPartitioner.partition(&record("t", None), &topic), None);
     }
 
     #[test]
-    fn round_robin_takes_turns_in_each_topic() {
-        let partitioner = RoundRobinPartitioner::new();
-        let all = PartitionView { partitions: 3, available: &[0, 1, 2] };
-        let next = |topic, view: &PartitionView<'_>| partitioner.partition(&record(topic, Some(b"k")), view);
-        for expected in [0, 1, 2, 0, 1] {
-            // Two topics in alternation must not take each other's turns.
-            assert_eq!(next("a", &all), Some(expected));
-            assert_eq!(next("b", &all), Some(expected));
+    fn a_view_tells_who_has_a_leader() {
+        let led = |leader| PartitionMetadata { leader, ..PartitionMetadata::default() };
+        let known = [led(Some(1)), led(None), led(Some(2))];
+        for view in [PartitionView::of(4, &known), PartitionView::new(4, &[0, 2])] {
+            assert_eq!(view.available().collect::<Vec<_>>(), [0, 2]);
+            assert!(!view.is_available(1) && !view.is_available(3) && !view.is_available(-1));
         }
-        let some = PartitionView { partitions: 3, available: &[0, 2] };
-        assert_eq!([next("c", &some), next("c", &some), next("c", &some)], [Some(0), Some(2), Some(0)]);
-        let none = PartitionView { partitions: 2, available: &[] };
-        assert_eq!([next("d", &none), next("d", &none), next("d", &none)], [Some(0), Some(1), Some(0)]);
-        assert_eq!(next("e", &PartitionView { partitions: 0, available: &[] }), None);
     }
 
     #[test]
     fn a_closure_is_a_partitioner() {
         let last: Box<dyn Partitioner> =
-            Box::new(|_: &PartitionInput<'_>, topic: &PartitionView<'_>| Some(topic.partitions - 1));
-        let topic = PartitionView { partitions: 4, available: &[] };
+            Box::new(|_: &PartitionInput<'_>, topic: &PartitionView<'_>| Some(topic.partitions() - 1));
+        let topic = PartitionView::new(4, &[]);
         assert_eq!(last.partition(&record("t", None), &topic), Some(3));
-        last.on_new_batch("t", 3);
+        assert_eq!(last.on_new_batch(&record("t", None), &topic, 2), 2);
     }
 }

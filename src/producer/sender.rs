@@ -60,6 +60,8 @@ struct State {
 struct NodeState {
     in_flight: usize,
     connecting: bool,
+    /// It takes nothing although there is something for it.
+    stuck: bool,
     last_error: Option<Error>,
 }
 
@@ -179,16 +181,20 @@ impl Sender {
             if !std::mem::replace(&mut node.connecting, true) {
                 self.net().spawn(Rc::clone(self).connect(leader));
             }
+            self.note_stuck(node, leader, Some(partition), now);
             return;
         };
         if let Some(until) = connection.throttled_until() {
             look_again(until);
+            self.note_stuck(node, leader, Some(partition), now);
             return;
         }
         let slots = self.config.common.max_in_flight_requests_per_connection.saturating_sub(node.in_flight);
         if slots == 0 {
+            self.note_stuck(node, leader, Some(partition), now);
             return;
         }
+        self.note_stuck(node, leader, None, now);
         if partition.retry.is_empty() && partition.ready.is_empty() {
             match self.accumulator.drain(&partition.queue, self.config.linger, now, &mut partition.ready) {
                 Look::Lingers(until) => look_again(until),
@@ -216,6 +222,20 @@ impl Sender {
         }
         let out = outgoing.entry(leader).or_insert_with(|| Outgoing::new(connection, slots));
         self.take_batches(partition, out);
+    }
+
+    /// Notes whether a node takes what a partition has for it, for the choice of partitions (KIP-794).
+    fn note_stuck(&self, node: &mut NodeState, id: i32, waiting: Option<&Partition>, now: Instant) {
+        if self.config.partitioner_availability_timeout.is_zero() {
+            return;
+        }
+        let is_stuck = waiting.is_some_and(|partition| {
+            partition.has_waiting() || self.accumulator.oldest(&partition.queue).is_some()
+        });
+        if is_stuck != node.stuck && (is_stuck || waiting.is_none()) {
+            node.stuck = is_stuck;
+            self.accumulator.set_stuck(id, is_stuck.then_some(now));
+        }
     }
 
     /// Moves what the requests to the node have room for.

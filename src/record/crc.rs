@@ -85,8 +85,9 @@ const TABLE: [u32; 256] = {
     table
 };
 
-/// CRC-32 of the old message sets. Plain and slow: brokers have not kept that format since 4.0.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+/// CRC-32 of the old message sets, and of keys as librdkafka hashes them. Plain and slow: brokers have not kept that
+/// format since 4.0, and keys are short.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)])
 }
 

@@ -25,6 +25,7 @@ mod tests;
 pub use batch::{Batch, Batches};
 pub use builder::{BatchBuilder, record_size_upper_bound};
 pub use compression::{Codec, Compression, DecompressLimits};
+pub(crate) use crc::crc32;
 pub use error::RecordError;
 pub use header::{BATCH_OVERHEAD, ControlType, ProducerState, TimestampType};
 pub use records::{Header, HeaderRef, Headers, RawRecord, Records, Span};

@@ -69,6 +69,11 @@ impl Partition {
         self.ready.is_empty() && self.retry.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Whether there is something that could be sent.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.ready.is_empty() || !self.retry.is_empty()
+    }
+
     pub(super) fn may_send(&self, one_by_one: bool) -> bool {
         self.in_flight.is_empty() || !(self.recovering || self.sequences_burnt || one_by_one)
     }
