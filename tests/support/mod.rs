@@ -6,6 +6,8 @@
 #[cfg(feature = "real-kafka")]
 pub mod audit;
 #[cfg(feature = "real-kafka")]
+pub mod certificates;
+#[cfg(feature = "real-kafka")]
 pub mod kafka;
 #[cfg(feature = "real-kafka")]
 pub mod peers;
