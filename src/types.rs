@@ -118,6 +118,8 @@ pub enum OffsetSpec {
     EarliestLocal,
     /// That of the newest record in the remote tier, with tiered storage (KIP-1005).
     LatestTiered,
+    /// That of the oldest record that is yet to be copied to the remote tier (KIP-1023).
+    EarliestPendingUpload,
     /// That of the first record that is not older than this, in milliseconds since 1970.
     Timestamp(i64),
 }
@@ -135,6 +137,7 @@ impl OffsetSpec {
             Self::MaxTimestamp => Ok(-3),
             Self::EarliestLocal => Ok(-4),
             Self::LatestTiered => Ok(-5),
+            Self::EarliestPendingUpload => Ok(-6),
             Self::Timestamp(time) if time >= 0 => Ok(time),
             Self::Timestamp(time) => Err(Error::new(
                 ErrorKind::InvalidArgument,
@@ -152,6 +155,7 @@ impl OffsetSpec {
             Self::MaxTimestamp => 7,
             Self::EarliestLocal => 8,
             Self::LatestTiered => 9,
+            Self::EarliestPendingUpload => 11,
         }
     }
 }
@@ -385,6 +389,7 @@ mod tests {
             (OffsetSpec::MaxTimestamp, -3, 7),
             (OffsetSpec::EarliestLocal, -4, 8),
             (OffsetSpec::LatestTiered, -5, 9),
+            (OffsetSpec::EarliestPendingUpload, -6, 11),
             (OffsetSpec::Timestamp(0), 0, 1),
             (OffsetSpec::Timestamp(1_700_000_000_000), 1_700_000_000_000, 1),
         ];

@@ -1,5 +1,7 @@
 //! How an admin client is made.
 
+use std::cell::OnceCell;
+
 use super::{Admin, KafkaAdminClient};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
@@ -47,7 +49,7 @@ impl AdminBuilder {
                 } else {
                     Cluster::of_controllers(manager, &config.common, &config.bootstrap_controllers, view)?
                 };
-                Ok(Admin { cluster, config })
+                Ok(Admin { cluster, config, instance_id: OnceCell::new() })
             }
         })?;
         Ok(KafkaAdminClient::new(config, clock, view, metrics, io))

@@ -4,14 +4,20 @@
 
 mod acls;
 mod builder;
-mod cluster;
+pub mod cluster;
+pub mod configs;
 mod driver;
+pub mod features;
 mod groups;
-mod partitions;
-mod topics;
+pub mod log_dirs;
+pub mod partitions;
+pub mod quorum;
+pub mod telemetry;
+pub mod topics;
 mod transactions;
 pub(crate) mod words;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
@@ -21,10 +27,22 @@ use std::time::Duration;
 
 pub use acls::{AclOperation, authorized_operations};
 pub use builder::AdminBuilder;
-pub use cluster::ClusterDescription;
+pub use cluster::{BrokerApiVersions, ClusterDescription};
+pub use configs::{
+    AlterConfigOp, ConfigChanges, ConfigEntry, ConfigKeys, ConfigResource, ConfigResourceType, ConfigSource,
+    ConfigSynonym, ConfigType, DescribeConfigsOptions, ResourceConfigs,
+};
+pub use features::{FeatureMetadata, FeatureUpdate, FeatureUpgradeType};
 pub use groups::{GroupState, GroupType};
-pub use partitions::NewPartitions;
-pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing, TopicRef};
+pub use log_dirs::{LogDir, LogDirReplica, ReplicaLogDirs, ReplicaPlace, TopicPartitionReplica};
+pub use partitions::{
+    Election, ElectionType, NewPartitions, PartitionOffset, PartitionReassignment, RecordsToDelete,
+};
+pub use quorum::{QuorumEndpoint, QuorumInfo, QuorumReplica};
+pub use topics::{
+    CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing, TopicPartitionCursor,
+    TopicPartitionsPage, TopicRef,
+};
 pub use transactions::TransactionState;
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
@@ -34,6 +52,7 @@ use crate::error_code::ErrorCode;
 use crate::metrics::{MetricsSnapshot, Registry};
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
+use crate::protocol::Uuid;
 
 use driver::{At, Call, Item, Route, metadata_request, node_of, unanswered};
 
@@ -191,6 +210,8 @@ impl fmt::Debug for KafkaAdminClient {
 struct Admin {
     cluster: Cluster,
     config: AdminConfig,
+    /// The id that brokers have given this client for its metrics, once it was asked for.
+    instance_id: OnceCell<Uuid>,
 }
 
 impl Admin {

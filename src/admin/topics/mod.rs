@@ -1,14 +1,36 @@
 //! Topics: create, delete, list, describe.
+//!
+//! ```
+//! use std::time::Duration;
+//! use kavka::admin::{KafkaAdminClient, NewTopic};
+//! # let cluster = kavka::mock::MockCluster::start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! let orders = NewTopic::new("orders").partitions(6).config("cleanup.policy", "compact");
+//! for (_, created) in admin.create_topics([orders])? {
+//!     created?;
+//! }
+//! admin.wait_for_topics(["orders"], Duration::from_secs(10))?;
+//! for (name, topic) in admin.describe_topics(["orders"])? {
+//!     println!("{name} has {} partitions", topic?.partitions.len());
+//! }
+//! for (_, deleted) in admin.delete_topics(["orders"])? {
+//!     deleted?;
+//! }
+//! # Ok::<(), kavka::Error>(())
+//! ```
+
+mod describe;
+
+pub use describe::{PartitionDescription, TopicDescription, TopicPartitionCursor, TopicPartitionsPage};
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::join;
-
-use super::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, metadata_request, unanswered, verdict};
+use super::{At, Item, KafkaAdminClient, Results, Route, metadata_request, unanswered, verdict};
 use crate::error::{Error, ErrorKind, Result};
-use crate::error_code::ErrorCode;
 use crate::protocol::Uuid;
 use crate::protocol::messages::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -141,38 +163,6 @@ pub struct TopicListing {
     pub is_internal: bool,
 }
 
-/// A topic, as a broker knows it.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicDescription {
-    /// The name.
-    pub name: String,
-    /// The id (KIP-516); `None` from brokers before 2.8.
-    pub id: Option<Uuid>,
-    /// Whether it is one of Kafka's own.
-    pub is_internal: bool,
-    /// The partitions, in order.
-    pub partitions: Vec<PartitionDescription>,
-}
-
-/// A partition, as a broker knows it.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionDescription {
-    /// The number of the partition.
-    pub partition: i32,
-    /// The leader's node id, unless there is none now.
-    pub leader: Option<i32>,
-    /// Grows with every change of the leader; `None` where the broker does not tell (KIP-320).
-    pub leader_epoch: Option<i32>,
-    /// All replicas, the preferred leader first.
-    pub replicas: Vec<i32>,
-    /// The replicas in sync.
-    pub isr: Vec<i32>,
-    /// The replicas that cannot be reached.
-    pub offline_replicas: Vec<i32>,
-}
-
 impl KafkaAdminClient {
     /// Creates topics.
     ///
@@ -181,7 +171,7 @@ impl KafkaAdminClient {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] when the cluster could not be reached. For a topic
-    /// [`TOPIC_ALREADY_EXISTS`](ErrorCode::TOPIC_ALREADY_EXISTS) and other codes, by name;
+    /// [`TOPIC_ALREADY_EXISTS`](crate::ErrorCode::TOPIC_ALREADY_EXISTS) and other codes, by name;
     /// [`ErrorKind::Connection`] when the answer was lost, after which it may have been created.
     pub fn create_topics(
         &self,
@@ -304,22 +294,6 @@ impl KafkaAdminClient {
         })
     }
 
-    /// Describes topics, by names or by ids (which needs Kafka 3.1).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`], with the failure of each address; for a topic that does not exist
-    /// [`ErrorKind::UnknownTopic`].
-    pub fn describe_topics(
-        &self,
-        topics: impl IntoIterator<Item = impl Into<TopicRef>>,
-    ) -> Result<Results<TopicRef, TopicDescription>> {
-        let topics: Vec<TopicRef> = topics.into_iter().map(Into::into).collect();
-        if topics.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.call(DESCRIBE, move |admin, call| async move { Ok(admin.describe_topics(call, topics).await) })
-    }
-
     /// Waits until topics exist and every partition has a leader, at most `timeout`.
     ///
     /// # Errors
@@ -361,37 +335,6 @@ impl KafkaAdminClient {
     }
 }
 
-impl Admin {
-    /// Names and ids go in requests of their own: brokers pass over the names when they see an id.
-    async fn describe_topics(
-        &self,
-        call: Call,
-        topics: Vec<TopicRef>,
-    ) -> Results<TopicRef, TopicDescription> {
-        let is_id = |topic: &TopicRef| matches!(topic, TopicRef::Id(_));
-        let kinds: Vec<bool> = topics.iter().map(is_id).collect();
-        let (ids, names): (Vec<TopicRef>, Vec<TopicRef>) = topics.into_iter().partition(is_id);
-        let (ids, names) = join(self.describe_some(call, ids), self.describe_some(call, names)).await;
-        let (mut ids, mut names) = (ids.into_iter(), names.into_iter());
-        kinds.into_iter().filter_map(|is_id| if is_id { ids.next() } else { names.next() }).collect()
-    }
-
-    async fn describe_some(&self, call: Call, topics: Vec<TopicRef>) -> Results<TopicRef, TopicDescription> {
-        if topics.is_empty() {
-            return Vec::new();
-        }
-        let items = topics.into_iter().map(|topic| topic.item(Route::Any, 12)).collect();
-        let request = |at: &At, topics: &[&TopicRef]| {
-            Ok(metadata_request(at.version, Some(topics.iter().map(|topic| topic.to_describe()).collect())))
-        };
-        let read = |_: &At, response: MetadataResponse, topics: &[&TopicRef]| {
-            topics.iter().map(|topic| described(&response, topic)).collect()
-        };
-        let results = self.ask(call, items, request, read).await;
-        results.into_iter().map(with_name).collect()
-    }
-}
-
 fn with_name<T>((topic, result): (TopicRef, Result<T>)) -> (TopicRef, Result<T>) {
     let result = result.map_err(|error| error.with_topic(topic.to_string()));
     (topic, result)
@@ -414,32 +357,6 @@ fn deleted(response: &DeleteTopicsResponse, topic: &TopicRef) -> Result<()> {
     let answer = response.responses.iter().find(|answer| topic.is(answer.name.as_deref(), answer.topic_id));
     let answer = answer.ok_or_else(|| unanswered(DELETE))?;
     verdict(answer.error_code, answer.error_message.as_deref(), DELETE)
-}
-
-fn described(response: &MetadataResponse, topic: &TopicRef) -> Result<TopicDescription> {
-    let answer = response.topics.iter().find(|answer| topic.is(answer.name.as_deref(), answer.topic_id));
-    // Old brokers were asked for all topics: there, one that is left out does not exist.
-    let answer = answer.ok_or_else(|| Error::from_code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, DESCRIBE))?;
-    verdict(answer.error_code, None, DESCRIBE)?;
-    let mut partitions: Vec<PartitionDescription> = answer
-        .partitions
-        .iter()
-        .map(|partition| PartitionDescription {
-            partition: partition.partition_index,
-            leader: Some(partition.leader_id).filter(|&id| id >= 0),
-            leader_epoch: Some(partition.leader_epoch).filter(|&epoch| epoch >= 0),
-            replicas: partition.replica_nodes.clone(),
-            isr: partition.isr_nodes.clone(),
-            offline_replicas: partition.offline_replicas.clone(),
-        })
-        .collect();
-    partitions.sort_unstable_by_key(|partition| partition.partition);
-    Ok(TopicDescription {
-        name: answer.name.clone().unwrap_or_default(),
-        id: some_id(answer.topic_id),
-        is_internal: answer.is_internal,
-        partitions,
-    })
 }
 
 fn is_yet_to_come(error: &Error) -> bool {
@@ -516,7 +433,6 @@ impl fmt::Display for TopicRef {
 
 const CREATE: &str = "create topics";
 const DELETE: &str = "delete topics";
-const DESCRIBE: &str = "describe topics";
 /// The version of DeleteTopics that takes ids.
 const DELETE_BY_ID_SINCE: i16 = 6;
 /// kafka-python's pace.

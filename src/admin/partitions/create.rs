@@ -1,6 +1,6 @@
-//! Partitions: add more of them.
+//! Adding partitions to topics.
 
-use super::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
+use crate::admin::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use crate::protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
