@@ -94,7 +94,8 @@ impl KafkaAdminClient {
 
     fn features(&self, route: Route) -> Result<FeatureMetadata> {
         self.call(DESCRIBE, move |admin, call| async move {
-            let response: ApiVersionsResponse = admin.api_versions(call, route).await?;
+            let response: ApiVersionsResponse =
+                admin.api_versions(call, route, Some((3, "telling of features (KIP-584)"))).await?;
             let range = |min, max| VersionRange { min, max };
             let finalized = response.finalized_features.into_iter();
             let supported = response.supported_features.into_iter();

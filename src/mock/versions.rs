@@ -133,6 +133,7 @@ impl VersionTable {
             (ApiKey::TXN_OFFSET_COMMIT, 0, 0),
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
             (ApiKey::DESCRIBE_CONFIGS, 0, 0),
+            (ApiKey::ALTER_CONFIGS, 0, 0),
         ])
     }
 
@@ -166,6 +167,7 @@ impl VersionTable {
             (ApiKey::DESCRIBE_CONFIGS, 0, 1),
             (ApiKey::CREATE_PARTITIONS, 0, 0),
             (ApiKey::DELETE_GROUPS, 0, 0),
+            (ApiKey::ALTER_CONFIGS, 0, 0),
         ])
     }
 
@@ -199,6 +201,7 @@ impl VersionTable {
             (ApiKey::DESCRIBE_CONFIGS, 0, 2),
             (ApiKey::CREATE_PARTITIONS, 0, 1),
             (ApiKey::DELETE_GROUPS, 0, 1),
+            (ApiKey::ALTER_CONFIGS, 0, 1),
         ])
     }
 
@@ -234,6 +237,11 @@ impl VersionTable {
             (ApiKey::CREATE_PARTITIONS, 0, 3),
             (ApiKey::DELETE_GROUPS, 0, 2),
             (ApiKey::DESCRIBE_CLUSTER, 0, 0),
+            (ApiKey::ALTER_CONFIGS, 0, 2),
+            (ApiKey::ELECT_LEADERS, 0, 2),
+            (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+            (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 0),
+            (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
         ])
     }
 
@@ -272,6 +280,11 @@ impl VersionTable {
             (ApiKey::DELETE_GROUPS, 0, 2),
             (ApiKey::DESCRIBE_CLUSTER, 0, 1),
             (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
+            (ApiKey::ALTER_CONFIGS, 0, 2),
+            (ApiKey::ELECT_LEADERS, 0, 2),
+            (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+            (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 0),
+            (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
         ])
     }
 
@@ -312,6 +325,11 @@ impl VersionTable {
             (ApiKey::CONSUMER_GROUP_HEARTBEAT, 0, 1),
             (ApiKey::CONSUMER_GROUP_DESCRIBE, 0, 1),
             (ApiKey::DESCRIBE_TOPIC_PARTITIONS, 0, 0),
+            (ApiKey::ALTER_CONFIGS, 0, 2),
+            (ApiKey::ELECT_LEADERS, 0, 2),
+            (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
+            (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 1),
+            (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
         ])
     }
 

@@ -31,7 +31,7 @@ impl KafkaAdminClient {
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
     pub fn broker_api_versions(&self, broker_id: i32) -> Result<BrokerApiVersions> {
         self.call(VERSIONS, move |admin, call| async move {
-            let response = admin.api_versions(call, Route::Broker(broker_id)).await?;
+            let response = admin.api_versions(call, Route::Broker(broker_id), None).await?;
             Ok(BrokerApiVersions { versions: ApiVersions::from_response(&response) })
         })
     }
@@ -60,14 +60,19 @@ impl KafkaAdminClient {
 }
 
 impl Admin {
-    /// What a node says of itself.
+    /// What a node says of itself, in at least the version that a feature needs.
     pub(in crate::admin) async fn api_versions(
         &self,
         call: Call,
         route: Route,
+        needs: Option<(i16, &'static str)>,
     ) -> Result<ApiVersionsResponse> {
         let judge = |response: &ApiVersionsResponse| verdict(response.error_code, None, call.what);
-        self.ask_one(call, route, |_| Ok(request()), judge).await
+        let request = |at: &At| {
+            needs.map_or(Ok(()), |(version, feature)| at.need(version, feature))?;
+            Ok(request())
+        };
+        self.ask_one(call, route, request, judge).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! What brokers answer: one file an API, or a few that belong together.
 
+mod alter_configs;
 mod configs;
 mod consumer_groups;
 mod fetch;
 mod groups;
+mod leaders;
 mod list_offsets;
 mod membership;
 mod metadata;
@@ -134,7 +136,8 @@ serve! {
     DeleteRecordsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest, DescribeConfigsRequest,
     CreatePartitionsRequest, DeleteGroupsRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupDescribeRequest, DescribeClusterRequest, DescribeTopicPartitionsRequest,
     AddPartitionsToTxnRequest, AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest, DescribeProducersRequest,
-    DescribeTransactionsRequest, ListTransactionsRequest;
+    DescribeTransactionsRequest, ListTransactionsRequest, AlterConfigsRequest, IncrementalAlterConfigsRequest,
+    ElectLeadersRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest;
     // Those whose answers have no place for a throttle time.
     unthrottled: WriteTxnMarkersRequest,
 }
