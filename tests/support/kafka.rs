@@ -44,6 +44,9 @@ pub struct Config {
     listeners: Vec<(String, String)>,
     format_arguments: Vec<String>,
     java_options: Vec<String>,
+    old: bool,
+    growing_quorum: bool,
+    more_log_dirs: usize,
 }
 
 impl Config {
@@ -65,10 +68,34 @@ impl Config {
         self
     }
 
+    /// The last release of the 3.x line in the place of the newest one.
+    pub fn old(&mut self) -> &mut Self {
+        self.old = true;
+        self
+    }
+
+    /// Lets node 1 alone vote: the others follow, and can be given votes (KIP-853).
+    pub fn growing_quorum(&mut self) -> &mut Self {
+        self.growing_quorum = true;
+        self
+    }
+
+    /// Gives every broker so many log directories beside the first one; see [`Cluster::log_dir`].
+    pub fn more_log_dirs(&mut self, count: usize) -> &mut Self {
+        self.more_log_dirs = count;
+        self
+    }
+
     /// Adds a word to the broker's java command line, e.g. `-Djava.security.krb5.conf=…`.
     pub fn java_option(&mut self, word: &str) -> &mut Self {
         self.java_options.push(word.to_owned());
         self
+    }
+}
+
+impl Config {
+    fn libraries(&self) -> PathBuf {
+        from_environment(if self.old { "KAVKA_KAFKA_OLD_LIBS" } else { "KAVKA_KAFKA_LIBS" })
     }
 }
 
@@ -224,6 +251,11 @@ impl Cluster {
         tool(class, &[&["--bootstrap-server", &bootstrap], arguments].concat(), b"")
     }
 
+    /// A log directory of a broker: 0 is the first one, where metadata are, too.
+    pub fn log_dir(&self, node: i32, number: usize) -> PathBuf {
+        self.log_dirs(self.node(node)).swap_remove(number)
+    }
+
     /// What a broker has written about itself.
     pub fn log_path(&self, node: i32) -> PathBuf {
         self.node_directory(self.node(node)).join("broker.log")
@@ -231,7 +263,7 @@ impl Cluster {
 
     fn prepare(brokers: i32, config: Config) -> Self {
         assert!(brokers == 1 || brokers == 3, "1 or 3 brokers, not {brokers}");
-        let template = libraries().with_file_name("format");
+        let template = config.libraries().with_file_name("format");
         let directory = env::temp_dir().join(format!("kavka-test-{}", random_id(12)));
         // Held until all are chosen, so that no two are the same.
         let mut taken = Vec::new();
@@ -268,27 +300,47 @@ impl Cluster {
             fs::write(directory.join("server.properties"), lines.concat())?;
         }
         let cluster_id = format!("{}A", random_id(21));
-        if !self.config.format_arguments.is_empty() {
+        if self.config.growing_quorum {
+            for node in &self.nodes {
+                let word = if node.id == 1 { "--standalone" } else { "--no-initial-controllers" };
+                self.format(node, &cluster_id, &[word]);
+            }
+            return Ok(());
+        }
+        if !self.config.format_arguments.is_empty() || self.config.old {
+            self.format(&self.nodes[0], &cluster_id, &[]);
             let first = self.node_directory(&self.nodes[0]);
-            let settings = first.join("server.properties");
-            let mut command = java("broker.jsa", &libraries());
-            command.args(["kafka.tools.StorageTool", "format", "-t", &cluster_id, "-c"]).arg(settings);
-            command.args(&self.config.format_arguments);
-            process::run(&mut command, b"", PATIENCE).expect_success("formatting the log directory");
             template = first.join("format");
             fs::rename(first.join("data"), &template)?;
         }
         for node in &self.nodes {
-            let data = self.node_directory(node).join("data");
-            copy_directory(&template, &data)?;
-            let ids = format!(
-                "version=1\nnode.id={}\ndirectory.id={}A\ncluster.id={cluster_id}\n",
-                node.id,
-                random_id(21)
-            );
-            fs::write(data.join("meta.properties"), ids)?;
+            copy_directory(&template, &self.log_dirs(node)[0])?;
+            for directory in self.log_dirs(node) {
+                fs::create_dir_all(&directory)?;
+                let ids = format!(
+                    "version=1\nnode.id={}\ndirectory.id={}A\ncluster.id={cluster_id}\n",
+                    node.id,
+                    random_id(21)
+                );
+                fs::write(directory.join("meta.properties"), ids)?;
+            }
         }
         Ok(())
+    }
+
+    /// Has Kafka's own tool prepare a node's log directories.
+    fn format(&self, node: &Node, cluster_id: &str, words: &[&str]) {
+        let settings = self.node_directory(node).join("server.properties");
+        let mut command = java("broker.jsa", &self.config.libraries());
+        command.args(["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c"]).arg(settings);
+        command.args(words).args(&self.config.format_arguments);
+        process::run(&mut command, b"", PATIENCE).expect_success("formatting the log directory");
+    }
+
+    fn log_dirs(&self, node: &Node) -> Vec<PathBuf> {
+        let directory = self.node_directory(node);
+        let more = (1..=self.config.more_log_dirs).map(|number| directory.join(format!("data-{number}")));
+        std::iter::once(directory.join("data")).chain(more).collect()
     }
 
     fn properties(&self, node: &Node) -> BTreeMap<String, String> {
@@ -302,7 +354,7 @@ impl Cluster {
             listeners.iter().filter(|text| !text.starts_with("CONTROLLER:")).map(String::as_str).collect();
         let protocols: String =
             self.config.listeners.iter().map(|(name, protocol)| format!(",{name}:{protocol}")).collect();
-        let data = self.node_directory(node).join("data");
+        let log_dirs: Vec<_> = self.log_dirs(node).iter().map(|path| path.display().to_string()).collect();
         let mut properties = BTreeMap::new();
         let mut set = |key: &str, value: &dyn ToString| properties.insert(key.to_owned(), value.to_string());
         set("node.id", &node.id);
@@ -315,8 +367,12 @@ impl Cluster {
         );
         set("inter.broker.listener.name", &"PLAINTEXT");
         set("controller.listener.names", &"CONTROLLER");
-        set("controller.quorum.voters", &voters.join(","));
-        set("log.dirs", &data.display());
+        if self.config.growing_quorum {
+            set("controller.quorum.bootstrap.servers", &self.listener("CONTROLLER"));
+        } else {
+            set("controller.quorum.voters", &voters.join(","));
+        }
+        set("log.dirs", &log_dirs.join(","));
         set("default.replication.factor", &brokers);
         set("min.insync.replicas", &in_sync);
         set("auto.create.topics.enable", &false);
@@ -356,7 +412,7 @@ impl Cluster {
     fn launch(&self, node: &Node) {
         let directory = self.node_directory(node);
         let open = || File::options().create(true).append(true).open(directory.join("broker.log"));
-        let java = java("broker.jsa", &libraries());
+        let java = java("broker.jsa", &self.config.libraries());
         let mut command = Command::new("sh");
         command.args(["-c", WATCHED]).arg(&self.directory).arg(java.get_program());
         command.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
@@ -487,10 +543,6 @@ pub fn wait_until(what: &str, patience: Duration, mut condition: impl FnMut() ->
 /// A name that no other test has, for a topic or group.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", random_id(8))
-}
-
-fn libraries() -> PathBuf {
-    from_environment("KAVKA_KAFKA_LIBS")
 }
 
 fn from_environment(name: &str) -> PathBuf {
