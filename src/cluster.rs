@@ -298,10 +298,22 @@ impl Cluster {
     }
 
     /// Waits until the brokers of the cluster are known.
-    pub async fn bootstrap(&self) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Authentication`] when a broker refuses the client (KIP-152).
+    pub async fn bootstrap(&self) -> Result<()> {
         while self.snapshot().version() == 0 {
-            // The reason is kept for whoever runs out of time.
-            let _ = self.update().await;
+            self.try_update().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a refresh. A refused login ends the wait of whoever needs it; other failures are kept for those
+    /// who run out of time.
+    async fn try_update(&self) -> Result<()> {
+        match self.update().await {
+            Err(error) if error.kind() == ErrorKind::Authentication => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -334,7 +346,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a name that cannot be one, [`ErrorKind::Authorization`] when the
-    /// topic may not be seen.
+    /// topic may not be seen, [`ErrorKind::Authentication`] when a broker refuses the client.
     pub async fn topic(&self, name: &str) -> Result<Arc<TopicMetadata>> {
         check_topic_name(name)?;
         if self.add_topic(name) {
@@ -354,8 +366,7 @@ impl Cluster {
                 }
             }
             asked = true;
-            // The reason is kept for whoever runs out of time.
-            let _ = self.update().await;
+            self.try_update().await?;
         }
     }
 

@@ -178,6 +178,179 @@ macro_rules! common_options {
             ssl_enabled_protocols: Vec<TlsVersion> = vec![TlsVersion::Tls12, TlsVersion::Tls13],
                 "ssl.enabled.protocols", "ssl_enabled_protocols";
 
+            /// How the client logs in, with `security_protocol` `SASL_PLAINTEXT` or `SASL_SSL`: `PLAIN`,
+            /// `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER`, `GSSAPI` (feature `gssapi`) or `AWS_MSK_IAM`.
+            /// kafka-python's choice: Kafka's own clients take `GSSAPI` when nothing is said. Defaults to none.
+            sasl_mechanism: Option<SaslMechanism> = None, "sasl.mechanism", "sasl_mechanism";
+
+            /// The user of `PLAIN` and `SCRAM`; the id of a delegation token. Defaults to none.
+            sasl_plain_username: Option<String> = None, "sasl.plain.username", "sasl_plain_username";
+
+            /// The password of `PLAIN` and `SCRAM`; the HMAC of a delegation token. Defaults to none.
+            sasl_plain_password: Option<Secret> = None, "sasl.plain.password", "sasl_plain_password";
+
+            /// Asked for user and password at each login, on a helper thread, so that rotated ones are taken up
+            /// (see [`CredentialsProvider`](crate::config::CredentialsProvider)). kavka's own.
+            /// Defaults to none.
+            sasl_credentials_provider: Option<Provider<dyn CredentialsProvider>> = None,
+                "sasl.credentials.provider", "sasl_credentials_provider";
+
+            /// Whether user and password of `SCRAM` are a delegation token (KIP-48); `tokenauth` in
+            /// `sasl.jaas.config`. kavka's own. Defaults to `false`.
+            sasl_scram_token_auth: bool = false, "sasl.scram.token.auth", "sasl_scram_token_auth";
+
+            /// Java's login module with its options, as Kafka's own clients take it: `PlainLoginModule`,
+            /// `ScramLoginModule`, `OAuthBearerLoginModule`, `Krb5LoginModule` or `IAMLoginModule`. Options of
+            /// kavka that say the same come first. Defaults to none.
+            sasl_jaas_config: Option<Secret> = None, "sasl.jaas.config", "sasl_jaas_config";
+
+            /// The service in the brokers' Kerberos principals. kafka-python's default: Kafka's own clients have
+            /// none. Defaults to `kafka`.
+            sasl_kerberos_service_name: String = "kafka".to_owned(),
+                "sasl.kerberos.service.name", "sasl_kerberos_service_name";
+
+            /// The host in the brokers' Kerberos principals, instead of the one that is connected to.
+            /// Defaults to none.
+            sasl_kerberos_domain_name: Option<String> = None,
+                "sasl.kerberos.domain.name", "sasl_kerberos_domain_name";
+
+            /// The whole Kerberos principal of the brokers, instead of service and host. Defaults to none.
+            sasl_kerberos_name: Option<String> = None, "sasl.kerberos.name", "sasl_kerberos_name";
+
+            /// The client's Kerberos principal. Without one it is that of the ticket cache. librdkafka's name.
+            /// Defaults to none.
+            sasl_kerberos_principal: Option<String> = None,
+                "sasl.kerberos.principal", "sasl_kerberos_principal";
+
+            /// The file with the principal's key: `sasl.kerberos.kinit.cmd` is run with it when there is no
+            /// ticket, or little is left of it. librdkafka's name. Defaults to none.
+            sasl_kerberos_keytab: Option<String> = None, "sasl.kerberos.keytab", "sasl_kerberos_keytab";
+
+            /// The program that gets a ticket with a keytab. Defaults to `kinit`.
+            sasl_kerberos_kinit_cmd: String = "kinit".to_owned(),
+                "sasl.kerberos.kinit.cmd", "sasl_kerberos_kinit_cmd";
+
+            /// Asked for the tokens of `OAUTHBEARER`, on a helper thread (see
+            /// [`OAuthTokenProvider`](crate::config::OAuthTokenProvider)). Defaults to none.
+            sasl_oauth_token_provider: Option<Provider<dyn OAuthTokenProvider>> = None,
+                "sasl.oauth.token.provider", "sasl_oauth_token_provider";
+
+            /// Where tokens come from: the token endpoint of an OpenID provider (KIP-768, feature `oidc`), or
+            /// `file:///path` for a file with a token. Defaults to none.
+            sasl_oauthbearer_token_endpoint_url: Option<String> = None,
+                "sasl.oauthbearer.token.endpoint.url", "sasl_oauthbearer_token_endpoint_url";
+
+            /// The client's id for the token endpoint. Defaults to none.
+            sasl_oauthbearer_client_credentials_client_id: Option<String> = None,
+                "sasl.oauthbearer.client.credentials.client.id",
+                "sasl_oauthbearer_client_credentials_client_id";
+
+            /// The client's secret for the token endpoint. Defaults to none.
+            sasl_oauthbearer_client_credentials_client_secret: Option<Secret> = None,
+                "sasl.oauthbearer.client.credentials.client.secret",
+                "sasl_oauthbearer_client_credentials_client_secret";
+
+            /// What access the token endpoint is asked for. Defaults to none.
+            sasl_oauthbearer_scope: Option<String> = None, "sasl.oauthbearer.scope", "sasl_oauthbearer_scope";
+
+            /// Whether the client's id and secret are URL-encoded for the token endpoint, as RFC 6749 has it and
+            /// few providers want it. Defaults to `false`.
+            sasl_oauthbearer_header_urlencode: bool = false,
+                "sasl.oauthbearer.header.urlencode", "sasl_oauthbearer_header_urlencode";
+
+            /// A file with a signed JWT that is exchanged for a token (KIP-1139, RFC 7523), read each time.
+            /// Defaults to none.
+            sasl_oauthbearer_assertion_file: Option<String> = None,
+                "sasl.oauthbearer.assertion.file", "sasl_oauthbearer_assertion_file";
+
+            /// The private key, in PEM, that signs the JWT which is exchanged for a token (KIP-1139), read each
+            /// time. Defaults to none.
+            sasl_oauthbearer_assertion_private_key_file: Option<String> = None,
+                "sasl.oauthbearer.assertion.private.key.file", "sasl_oauthbearer_assertion_private_key_file";
+
+            /// What the private key is encrypted with. Defaults to none.
+            sasl_oauthbearer_assertion_private_key_passphrase: Option<Secret> = None,
+                "sasl.oauthbearer.assertion.private.key.passphrase",
+                "sasl_oauthbearer_assertion_private_key_passphrase";
+
+            /// How the JWT is signed: `RS256` or `ES256`. Defaults to `RS256`.
+            sasl_oauthbearer_assertion_algorithm: String = "RS256".to_owned(),
+                "sasl.oauthbearer.assertion.algorithm", "sasl_oauthbearer_assertion_algorithm";
+
+            /// A JSON file with `header` and `payload`, objects that the JWT begins with. Defaults to none.
+            sasl_oauthbearer_assertion_template_file: Option<String> = None,
+                "sasl.oauthbearer.assertion.template.file", "sasl_oauthbearer_assertion_template_file";
+
+            /// The JWT's claim `aud`. Defaults to none.
+            sasl_oauthbearer_assertion_claim_aud: Option<String> = None,
+                "sasl.oauthbearer.assertion.claim.aud", "sasl_oauthbearer_assertion_claim_aud";
+
+            /// The JWT's claim `iss`. Defaults to none.
+            sasl_oauthbearer_assertion_claim_iss: Option<String> = None,
+                "sasl.oauthbearer.assertion.claim.iss", "sasl_oauthbearer_assertion_claim_iss";
+
+            /// The JWT's claim `sub`. Defaults to none.
+            sasl_oauthbearer_assertion_claim_sub: Option<String> = None,
+                "sasl.oauthbearer.assertion.claim.sub", "sasl_oauthbearer_assertion_claim_sub";
+
+            /// How many seconds the JWT is valid. Defaults to 300.
+            sasl_oauthbearer_assertion_claim_exp_seconds: u32 = 300,
+                "sasl.oauthbearer.assertion.claim.exp.seconds", "sasl_oauthbearer_assertion_claim_exp_seconds",
+                0 => 86_400;
+
+            /// How many seconds before now the JWT is valid already. Defaults to 60.
+            sasl_oauthbearer_assertion_claim_nbf_seconds: u32 = 60,
+                "sasl.oauthbearer.assertion.claim.nbf.seconds", "sasl_oauthbearer_assertion_claim_nbf_seconds",
+                0 => 3_600;
+
+            /// Whether the JWT has an id of its own, the claim `jti`. Defaults to `false`.
+            sasl_oauthbearer_assertion_claim_jti_include: bool = false,
+                "sasl.oauthbearer.assertion.claim.jti.include", "sasl_oauthbearer_assertion_claim_jti_include";
+
+            /// How long connecting to the token endpoint may take; bounded by the time that a connection to a
+            /// broker may take anyway. Defaults to none.
+            sasl_login_connect_timeout: Option<Duration> = None,
+                "sasl.login.connect.timeout.ms", "sasl_login_connect_timeout_ms", 1 => MAX_MS;
+
+            /// How long the token endpoint's answer may take, likewise. Defaults to none.
+            sasl_login_read_timeout: Option<Duration> = None,
+                "sasl.login.read.timeout.ms", "sasl_login_read_timeout_ms", 1 => MAX_MS;
+
+            /// The part of a token's life after which the next login asks for another one, 0.5 to 1.0.
+            /// Defaults to 0.8.
+            sasl_login_refresh_window_factor: f64 = 0.8,
+                "sasl.login.refresh.window.factor", "sasl_login_refresh_window_factor";
+
+            /// Asked for the access key of `AWS_MSK_IAM`, on a helper thread (see
+            /// [`AwsCredentialsProvider`](crate::config::AwsCredentialsProvider)). Without one the variables
+            /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN` are looked at, then the
+            /// profile in the file `~/.aws/credentials`. kavka's own. Defaults to none.
+            sasl_aws_credentials_provider: Option<Provider<dyn AwsCredentialsProvider>> = None,
+                "sasl.aws.credentials.provider", "sasl_aws_credentials_provider";
+
+            /// The profile in AWS's credentials file; the variable `AWS_PROFILE` names another default. kavka's
+            /// own. Without one it is `default`. Defaults to none.
+            sasl_aws_profile: Option<String> = None, "sasl.aws.profile", "sasl_aws_profile";
+
+            /// AWS's region; without one it follows from the broker's name, or is that of the variable
+            /// `AWS_REGION`. kavka's own. Defaults to none.
+            sasl_aws_region: Option<String> = None, "sasl.aws.region", "sasl_aws_region";
+
+            /// Taken for the sake of shared configurations, when it names a class whose work kavka does itself.
+            /// Defaults to none.
+            sasl_login_callback_handler_class: Option<String> = None,
+                "sasl.login.callback.handler.class", "sasl_login_callback_handler_class";
+
+            /// Taken for the sake of shared configurations, when it names a class whose work kavka does itself.
+            /// Defaults to none.
+            sasl_client_callback_handler_class: Option<String> = None,
+                "sasl.client.callback.handler.class", "sasl_client_callback_handler_class";
+
+            /// Taken for the sake of shared configurations, when it names a class whose work kavka does itself.
+            /// Defaults to none.
+            sasl_oauthbearer_jwt_retriever_class: Option<String> = None,
+                "sasl.oauthbearer.jwt.retriever.class", "sasl_oauthbearer_jwt_retriever_class";
+
             /// The requests that may wait for an answer on one connection. Idempotence allows 5 at most. Kafka has
             /// this option for the producer alone; here, as in kafka-python, all clients do. Defaults to 5.
             max_in_flight_requests_per_connection: usize = 5,
@@ -243,12 +416,6 @@ impl CommonConfig {
     pub fn check(&self, faults: &mut Faults) {
         self.check_bounds(faults);
         check_servers(&self.bootstrap_servers, faults);
-        if self.security_protocol.uses_sasl() {
-            faults.push(format!(
-                "security.protocol={} is not supported by this version of kavka yet",
-                self.security_protocol
-            ));
-        }
         // A default gives way to an option that was set, see `settle`; two options that were set must agree.
         if self.is_explicit("default_api_timeout") && self.default_api_timeout < self.request_timeout {
             faults.push(format!(
@@ -272,6 +439,9 @@ impl CommonConfig {
             ("socket_connection_setup_timeout_max", self.socket_connection_setup_timeout_max),
             ("socket_connection_setup_timeout", self.socket_connection_setup_timeout),
         );
+        if let Err(found) = self.login() {
+            found.iter().for_each(|fault| faults.push(fault));
+        }
     }
 
     /// Reports a limit below the time that has to grow to it, if the program set both.
@@ -311,6 +481,13 @@ impl CommonConfig {
         }
         if self.client_id.is_empty() {
             self.client_id = client.next_id();
+        }
+        if self.sasl_mechanism.is_some() && !self.security_protocol.uses_sasl() {
+            log::warn!(
+                "{}: sasl.mechanism is set, but security.protocol={} has no login",
+                self.client_id,
+                self.security_protocol
+            );
         }
         if self.servers().len() < self.bootstrap_servers.len() {
             log::warn!(

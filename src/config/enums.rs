@@ -153,6 +153,23 @@ words! {
         None: "none",
     }
 
+    /// How a client logs in.
+    #[non_exhaustive]
+    SaslMechanism {
+        /// User and password, as they are (KIP-43): only over TLS.
+        Plain: "PLAIN",
+        /// User and password, which do not leave the client (KIP-84).
+        ScramSha256: "SCRAM-SHA-256",
+        /// The same with SHA-512.
+        ScramSha512: "SCRAM-SHA-512",
+        /// A bearer token (KIP-255).
+        OAuthBearer: "OAUTHBEARER",
+        /// Kerberos (KIP-12).
+        Gssapi: "GSSAPI",
+        /// An AWS access key, for Amazon's MSK.
+        AwsMskIam: "AWS_MSK_IAM",
+    }
+
     /// What is done with a host name that has several addresses.
     #[non_exhaustive]
     DnsLookup {

@@ -79,7 +79,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ssl.keymanager.algorithm", JAVA),
     ("ssl.trustmanager.algorithm", JAVA),
     ("ssl.secure.random.implementation", JAVA),
-    ("sasl.*", NOT_YET),
+    ("sasl.login.class", JAVA),
+    ("sasl.login.refresh.*", TOKENS),
+    ("sasl.login.retry.*", TOKENS),
+    ("sasl.kerberos.*", "is for Kafka's own clients; the system's Kerberos library looks after tickets here"),
+    ("sasl.oauthbearer.*", "is for brokers"),
+    ("sasl.server.*", "is for brokers"),
     ("security.providers", JAVA),
     ("socks5.proxy", "is kafka-python's old name of proxy_url; use that"),
     ("transactional.id", NOT_YET),
@@ -114,5 +119,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 const NOT_YET: &str = "is not supported by this version of kavka yet";
 const JAVA: &str = "is for Kafka's own clients, which run on the JVM; kavka has nothing like it";
+const TOKENS: &str = "is for Kafka's own clients; kavka asks for a token when a login needs one and that part of its \
+                      life is over that sasl.login.refresh.window.factor names, and pauses as for connections";
 const PYTHON: &str = "is about the inside of kafka-python; kavka has nothing like it";
 const TYPED: &str = "cannot be given as a string; use the builder's method for it";

@@ -13,11 +13,14 @@ mod admin;
 mod argument;
 mod common;
 mod consumer;
+mod credentials;
 mod enums;
 mod faults;
 mod hooks;
 mod info;
+mod jaas;
 mod known;
+mod login;
 mod producer;
 mod properties;
 mod server;
@@ -30,13 +33,20 @@ pub use admin::AdminConfig;
 pub use argument::Argument;
 pub use common::CommonConfig;
 pub use consumer::ConsumerConfig;
+pub use credentials::{
+    AwsCredentials, AwsCredentialsProvider, Credentials, CredentialsProvider, OAuthToken, OAuthTokenProvider,
+    Provider,
+};
 pub use enums::{
     Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
-    PartitionerClass, RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
+    PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType, TlsVersion,
 };
 pub use faults::Faults;
 pub use hooks::Hooks;
 pub use info::{Client, OptionInfo, markdown_table};
+pub use login::{
+    Assertion, Aws, Extensions, Grant, Kerberos, Login, Oidc, TokenSource, Unsecured, UserPassword,
+};
 pub use producer::ProducerConfig;
 pub use properties::Properties;
 pub use server::Address;
@@ -58,9 +68,13 @@ mod rows {
     pub(crate) use std::path::PathBuf;
     pub(crate) use std::time::Duration;
 
+    pub(crate) use super::credentials::{
+        AwsCredentialsProvider, CredentialsProvider, OAuthTokenProvider, Provider,
+    };
     pub(crate) use super::enums::{
         Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
-        PartitionerClass, RecoveryStrategy, SecurityProtocol, SslBackend, StoreType, TlsVersion,
+        PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType,
+        TlsVersion,
     };
     pub(crate) use super::value::{BrokerVersion, Secret, SecretBytes};
 }

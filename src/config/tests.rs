@@ -147,6 +147,44 @@ const COMMON: &[(&str, &str)] = &[
     ("ssl.cipher.suites", ""),
     ("ssl.protocol", "TLSv1.3"),
     ("ssl.enabled.protocols", "TLSv1.2,TLSv1.3"),
+    ("sasl.mechanism", ""),
+    ("sasl.plain.username", ""),
+    ("sasl.plain.password", ""),
+    ("sasl.credentials.provider", ""),
+    ("sasl.scram.token.auth", "false"),
+    ("sasl.jaas.config", ""),
+    ("sasl.kerberos.service.name", "kafka"),
+    ("sasl.kerberos.domain.name", ""),
+    ("sasl.kerberos.name", ""),
+    ("sasl.kerberos.principal", ""),
+    ("sasl.kerberos.keytab", ""),
+    ("sasl.kerberos.kinit.cmd", "kinit"),
+    ("sasl.oauth.token.provider", ""),
+    ("sasl.oauthbearer.token.endpoint.url", ""),
+    ("sasl.oauthbearer.client.credentials.client.id", ""),
+    ("sasl.oauthbearer.client.credentials.client.secret", ""),
+    ("sasl.oauthbearer.scope", ""),
+    ("sasl.oauthbearer.header.urlencode", "false"),
+    ("sasl.oauthbearer.assertion.file", ""),
+    ("sasl.oauthbearer.assertion.private.key.file", ""),
+    ("sasl.oauthbearer.assertion.private.key.passphrase", ""),
+    ("sasl.oauthbearer.assertion.algorithm", "RS256"),
+    ("sasl.oauthbearer.assertion.template.file", ""),
+    ("sasl.oauthbearer.assertion.claim.aud", ""),
+    ("sasl.oauthbearer.assertion.claim.iss", ""),
+    ("sasl.oauthbearer.assertion.claim.sub", ""),
+    ("sasl.oauthbearer.assertion.claim.exp.seconds", "300"),
+    ("sasl.oauthbearer.assertion.claim.nbf.seconds", "60"),
+    ("sasl.oauthbearer.assertion.claim.jti.include", "false"),
+    ("sasl.login.connect.timeout.ms", ""),
+    ("sasl.login.read.timeout.ms", ""),
+    ("sasl.login.refresh.window.factor", "0.8"),
+    ("sasl.aws.credentials.provider", ""),
+    ("sasl.aws.profile", ""),
+    ("sasl.aws.region", ""),
+    ("sasl.login.callback.handler.class", ""),
+    ("sasl.client.callback.handler.class", ""),
+    ("sasl.oauthbearer.jwt.retriever.class", ""),
     ("max.in.flight.requests.per.connection", "5"),
     ("receive.message.max.bytes", "100000000"),
     ("receive.buffer.bytes", ""),
@@ -308,6 +346,36 @@ fn bounds_hold_on_both_ends() {
     assert!(bounded > 60, "{bounded}");
 }
 
+/// Those that take any text.
+const SASL_TEXTS: &[&str] = &[
+    "sasl.plain.username",
+    "sasl.plain.password",
+    "sasl.jaas.config",
+    "sasl.kerberos.service.name",
+    "sasl.kerberos.domain.name",
+    "sasl.kerberos.name",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.kinit.cmd",
+    "sasl.oauthbearer.token.endpoint.url",
+    "sasl.oauthbearer.client.credentials.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.private.key.file",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.algorithm",
+    "sasl.oauthbearer.assertion.template.file",
+    "sasl.oauthbearer.assertion.claim.aud",
+    "sasl.oauthbearer.assertion.claim.iss",
+    "sasl.oauthbearer.assertion.claim.sub",
+    "sasl.aws.profile",
+    "sasl.aws.region",
+    "sasl.login.callback.handler.class",
+    "sasl.client.callback.handler.class",
+    "sasl.oauthbearer.jwt.retriever.class",
+];
+
 #[test]
 fn values_of_the_wrong_type_are_refused_with_key_and_value() {
     for client in Client::ALL {
@@ -320,6 +388,7 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
                 && !option.property.ends_with(".type")
                 && !option.property.ends_with(".algorithm");
             if is_text
+                || SASL_TEXTS.contains(&option.property)
                 || free_text.contains(&option.property)
                 || ["proxy.url", "bootstrap.controllers"].contains(&option.property)
             {
@@ -328,7 +397,13 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
             let error = set(client, option.property, "b@d").expect_err(option.property);
             assert_eq!(error.kind(), ErrorKind::Configuration);
             let text = error.to_string();
-            assert!(text.starts_with(&format!("{} (\"b@d\") is not ", option.property)), "{text}");
+            // What a program gives as an object has no text at all.
+            let told = if option.property.ends_with(".provider") {
+                "cannot be given as a string"
+            } else {
+                "is not "
+            };
+            assert!(text.starts_with(&format!("{} (\"b@d\") {told}", option.property)), "{text}");
         }
     }
     let texts = [
@@ -496,11 +571,7 @@ fn keys_that_belong_elsewhere_say_where() {
             "transactional.id",
             "transactional.id is not supported by this version of kavka yet",
         ),
-        (
-            Client::Producer,
-            "sasl_plain_password",
-            "sasl_plain_password is not supported by this version of kavka yet",
-        ),
+        (Client::Producer, "sasl.server.max.receive.size", "sasl.server.max.receive.size is for brokers"),
         (
             Client::Producer,
             "key.serializer",
@@ -839,5 +910,106 @@ fn ssl_options_have_the_names_of_kafka_and_of_kafka_python() {
     assert_eq!(typed.ssl_check_hostname, HostnameCheck::None);
     for shown in [format!("{config:?}"), format!("{typed:?}")] {
         assert!(!shown.contains("hunter2") && shown.contains("[hidden]"), "{shown}");
+    }
+}
+
+/// Builds a producer with these options.
+fn login(options: &[(&str, &str)]) -> Result<Option<Login>> {
+    let mut builder = producer().set("security.protocol", "SASL_PLAINTEXT");
+    for (key, value) in options {
+        builder = builder.set(key, value);
+    }
+    builder.build().map(|config| config.common.login().expect("checked"))
+}
+
+#[test]
+fn logins_follow_from_options_and_from_javas_login_modules() {
+    let plain =
+        [("sasl.mechanism", "PLAIN"), ("sasl_plain_username", "alice"), ("sasl_plain_password", "hush")];
+    let jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"alice\" password=\"hush\";";
+    for options in [&plain[..], &[("sasl.mechanism", "plain"), ("sasl.jaas.config", jaas)]] {
+        let login = login(options).expect("complete");
+        assert!(!format!("{login:?}").contains("hush"), "{login:?}");
+        let Some(Login::Plain(UserPassword::Fixed(user))) = login else { panic!("{login:?}") };
+        assert_eq!(user, Credentials::new("alice", "hush"));
+    }
+    let token = "x.ScramLoginModule required username=\"id\" password=\"hmac\" tokenauth=\"true\";";
+    let scram = login(&[("sasl.mechanism", "SCRAM-SHA-512"), ("sasl.jaas.config", token)]).expect("complete");
+    assert!(matches!(scram, Some(Login::Scram { sha512: true, token_auth: true, .. })), "{scram:?}");
+
+    let unsecured = "x.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"al\\\"ice\" \
+                     unsecuredLoginNumberClaim_n=\"5\" unsecuredLoginListClaim_scope=\"|a|b\" \
+                     unsecuredLoginLifetimeSeconds=\"60\" unsecuredLoginExtension_traceId=\"1\";";
+    let bearer =
+        login(&[("sasl.mechanism", "OAUTHBEARER"), ("sasl.jaas.config", unsecured)]).expect("complete");
+    let Some(Login::OAuthBearer { source: TokenSource::Unsecured(unsecured), refresh }) = bearer else {
+        panic!("{bearer:?}")
+    };
+    let claims = [("sub", "\"al\\\"ice\""), ("n", "5"), ("scope", "[\"a\",\"b\"]")];
+    assert_eq!(unsecured.claims, claims.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(unsecured.extensions, [("traceId".to_owned(), "1".to_owned())]);
+    assert_eq!((unsecured.lifetime, refresh), (Duration::from_secs(60), 0.8));
+
+    let iam = [
+        ("sasl.mechanism", "AWS_MSK_IAM"),
+        ("sasl.jaas.config", "software.amazon.msk.auth.iam.IAMLoginModule required awsProfileName=\"dev\";"),
+        ("sasl.client.callback.handler.class", "software.amazon.msk.auth.iam.IAMClientCallbackHandler"),
+    ];
+    let Some(Login::AwsMskIam(aws)) = login(&iam).expect("complete") else { panic!("another login") };
+    assert_eq!(aws.profile.as_deref(), Some("dev"));
+    assert!(producer().set("sasl.mechanism", "PLAIN").build().is_ok(), "PLAINTEXT has no login");
+}
+
+#[test]
+fn logins_that_cannot_be_are_told_in_full() {
+    type Options = &'static [(&'static str, &'static str)];
+    let table: &[(Options, &[&str])] = &[
+        (&[], &["security.protocol=SASL_PLAINTEXT needs sasl.mechanism: one of PLAIN, SCRAM-SHA-256"]),
+        (&[("sasl.mechanism", "DIGEST-MD5")], &["sasl.mechanism (\"DIGEST-MD5\") is not one of PLAIN"]),
+        (&[("sasl.mechanism", "PLAIN")], &["needs sasl_plain_username", "needs sasl_plain_password"]),
+        (
+            &[
+                ("sasl.mechanism", "PLAIN"),
+                ("sasl.jaas.config", "x.ScramLoginModule required password=\"hush\";"),
+            ],
+            &["sasl.jaas.config is for ScramLoginModule, but sasl.mechanism=PLAIN takes PlainLoginModule"],
+        ),
+        (&[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", "x.Y password=\"hush\"")], &["lacks the word"]),
+        (&[("sasl.mechanism", "OAUTHBEARER")], &["needs one of sasl_oauth_token_provider"]),
+        (
+            &[
+                ("sasl.mechanism", "OAUTHBEARER"),
+                ("sasl.oauthbearer.token.endpoint.url", "ftp://x"),
+                ("sasl.login.refresh.window.factor", "2"),
+                ("sasl.login.callback.handler.class", "com.example.Mine"),
+            ],
+            &["is not an http, https or file URL", "must be 0.5 to 1.0", "names a Java class", "client.id"],
+        ),
+        (
+            &[
+                ("sasl.mechanism", "AWS_MSK_IAM"),
+                ("sasl.jaas.config", "x.IAMLoginModule required awsRoleArn=\"arn\";"),
+            ],
+            &["does not assume roles"],
+        ),
+        #[cfg(not(feature = "gssapi"))]
+        (&[("sasl.mechanism", "GSSAPI")], &["feature \"gssapi\""]),
+        #[cfg(feature = "gssapi")]
+        (
+            &[("sasl.mechanism", "GSSAPI"), ("sasl.kerberos.keytab", "/x")],
+            &["sasl.kerberos.keytab needs sasl.kerberos.principal"],
+        ),
+        #[cfg(not(feature = "oidc"))]
+        (
+            &[("sasl.mechanism", "OAUTHBEARER"), ("sasl.oauthbearer.token.endpoint.url", "http://x")],
+            &["feature \"oidc\""],
+        ),
+    ];
+    for (options, faults) in table {
+        let text = refusal(login(options));
+        for fault in *faults {
+            assert!(text.contains(fault), "{options:?}: {text}");
+        }
+        assert!(!text.contains("hush"), "{text}");
     }
 }

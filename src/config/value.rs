@@ -123,6 +123,17 @@ macro_rules! whole_numbers {
 }
 whole_numbers!(usize, u32, i32);
 
+impl OptionValue for f64 {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number: &Self| number.is_finite());
+        number.ok_or_else(|| "is not a number".to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl<T: OptionValue> OptionValue for Option<T> {
     const SECRET: bool = T::SECRET;
 

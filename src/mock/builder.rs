@@ -16,6 +16,7 @@ use super::faults::Faults;
 use super::fetch_session::FetchSessions;
 use super::group::consumer::Limits;
 use super::requests::Observed;
+use super::sasl::MockSasl;
 use super::server::{self, Gate};
 use super::state::{Broker, Cluster, Settings, State};
 use super::transactions::{self, Transactions};
@@ -49,6 +50,7 @@ impl Default for MockClusterBuilder {
                 min_session_timeout: Duration::from_millis(1),
                 max_session_timeout: Duration::from_secs(1800),
                 max_fetch_sessions: 1000,
+                sasl: None,
                 consumer_groups: Limits {
                     heartbeat_interval: Duration::from_secs(5),
                     session_timeout: Duration::from_secs(45),
@@ -162,6 +164,12 @@ impl MockClusterBuilder {
     /// The id of the cluster.
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.settings.cluster_id = id.into();
+        self
+    }
+
+    /// Has clients log in with SASL, as brokers with `SASL_PLAINTEXT` do. Defaults to no login.
+    pub fn sasl(mut self, sasl: MockSasl) -> Self {
+        self.settings.sasl = Some(sasl);
         self
     }
 

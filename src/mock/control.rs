@@ -14,6 +14,14 @@ impl MockCluster {
         });
     }
 
+    /// Changes who may log in, from the next login on. See [`MockClusterBuilder::sasl`](super::MockClusterBuilder::sasl).
+    pub fn set_sasl(&self, sasl: super::MockSasl) {
+        let _ = self.change(|cluster| {
+            cluster.state().settings.sasl = Some(sasl);
+            Ok(())
+        });
+    }
+
     /// Kills a broker: its listener and connections close, and its partitions move to other replicas, in new
     /// leader epochs.
     ///

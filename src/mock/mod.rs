@@ -3,7 +3,7 @@
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
 //! real logs, with Kafka's sequence checks, leader epochs, topic ids, groups and transactions, and they fail on
 //! demand. It is a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and
-//! the same log, and there are no ACLs and no authentication.
+//! the same log, and there are no ACLs and no TLS.
 //! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
@@ -35,6 +35,7 @@ mod log;
 mod producers;
 mod records;
 mod requests;
+mod sasl;
 mod server;
 mod state;
 mod transactions;
@@ -58,6 +59,7 @@ pub use fault_builder::{Fault, FaultBuilder};
 pub use group::GroupState;
 pub use records::MockRecord;
 pub use requests::MockRequest;
+pub use sasl::MockSasl;
 pub use transactions::TransactionState;
 pub use versions::VersionTable;
 

@@ -21,6 +21,7 @@ use crate::protocol::{ApiKey, Reader, RequestHeader};
 use super::faults::Outcome;
 use super::handlers::{self, Answer, Served};
 use super::requests::MockRequest;
+use super::sasl::{Login, Said};
 use super::state::Cluster;
 
 /// Stops a broker from reading, for all its connections at once.
@@ -162,6 +163,7 @@ fn welcome(
         host: format!("/{}", peer.ip()),
         number: cluster.state().next_connection(),
         transport,
+        login: Rc::default(),
     };
     cluster.net.spawn(async move {
         let serve = async {
@@ -184,6 +186,7 @@ struct Connection {
     host: String,
     number: u64,
     transport: Transport,
+    login: Rc<Login>,
 }
 
 impl Connection {
@@ -192,6 +195,10 @@ impl Connection {
         let mut frames = FrameReader::new(limit);
         loop {
             let frame = frames.next(&self.transport).await?;
+            if self.login.is_bare() {
+                self.answer_bare(&frame)?;
+                continue;
+            }
             let header = RequestHeader::decode(&mut Reader::new(frame.clone()), 1)
                 .map_err(|error| Error::new(ErrorKind::Protocol, error.to_string()))?;
             self.cluster.observed.push(MockRequest::new(
@@ -228,7 +235,31 @@ impl Connection {
                 format!("broker {} does not serve {key} version {version}", self.broker),
             ));
         }
-        handlers::serve(&self.cluster, self.broker, &self.host, header, frame).await
+        let is_login =
+            matches!(key, ApiKey::API_VERSIONS | ApiKey::SASL_HANDSHAKE | ApiKey::SASL_AUTHENTICATE);
+        let needs_login = self.cluster.state().settings.sasl.is_some();
+        if needs_login && !is_login && !self.login.is_let_in(self.cluster.net.now()) {
+            return Err(Error::new(
+                ErrorKind::Authentication,
+                format!("{key} before a login, or after its end"),
+            ));
+        }
+        handlers::serve(&self.cluster, self.broker, &self.host, &self.login, header, frame).await
+    }
+
+    /// A login's message as clients of brokers before Kafka 1.0 send it.
+    fn answer_bare(&self, message: &Bytes) -> Result<()> {
+        let sasl = self.cluster.state().settings.sasl.clone();
+        let said = sasl.and_then(|sasl| self.login.take(&sasl, &self.cluster.net, message));
+        let bytes = match said {
+            Some(Said::Challenge(bytes) | Said::Welcome(bytes, _)) => bytes,
+            // Those brokers have no way to say why.
+            Some(Said::Refused(why)) => return Err(Error::new(ErrorKind::Authentication, why)),
+            None => return Err(Error::new(ErrorKind::Authentication, "no login is under way")),
+        };
+        let length = u32::try_from(bytes.len()).unwrap_or_default();
+        self.transport.write([Bytes::copy_from_slice(&length.to_be_bytes()), Bytes::from(bytes)]);
+        Ok(())
     }
 
     async fn deliver(&self, key: ApiKey, served: Served, frames: &mut FrameReader) -> Result<()> {

@@ -20,6 +20,7 @@ use super::group::Group;
 use super::group::consumer::{Catalogue, Limits};
 use super::log::Log;
 use super::requests::Observed;
+use super::sasl::MockSasl;
 use super::server::Gate;
 use super::transactions::Transactions;
 use super::versions::VersionTable;
@@ -98,6 +99,8 @@ pub(crate) struct Settings {
     /// The level of the feature `transaction.version`.
     pub(crate) transaction_version: i16,
     pub(crate) cluster_id: String,
+    /// Who may log in; `None` lets everybody in without.
+    pub(crate) sasl: Option<MockSasl>,
 }
 
 pub(crate) struct State {

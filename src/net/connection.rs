@@ -4,6 +4,8 @@
 //! oldest in flight owns the next frame. A request that times out ends the connection: nothing can tell a slow
 //! answer from a lost one (the others fail as retriable).
 
+mod session;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -19,6 +21,9 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use futures_util::future::{Either, FutureExt, select};
 
+pub use session::LoginOptions;
+
+use self::session::Session;
 use super::event_loop::Net;
 use super::manager::NodeId;
 use super::meter::Meter;
@@ -59,6 +64,7 @@ struct Inner {
     watchdog: Wakeup,
     closed: RefCell<Option<Error>>,
     closing: Wakeup,
+    session: Session,
 }
 
 /// What a connection needs to know of the client's options.
@@ -76,10 +82,13 @@ pub struct ConnectionOptions {
     pub before_0_10: bool,
     /// What is measured of the connection.
     pub meter: Meter,
+    /// How to log in; `None` on listeners without SASL.
+    pub login: Option<LoginOptions>,
 }
 
 struct InFlight {
-    correlation: i32,
+    /// `None` for a bare message of a login, whose answer has none.
+    correlation: Option<i32>,
     api: ApiKey,
     sent: Instant,
     deadline: Instant,
@@ -119,12 +128,13 @@ impl Connection {
             watchdog: Wakeup::new(),
             closed: RefCell::new(None),
             closing: Wakeup::new(),
+            session: Session::default(),
         }));
         let first_limit = limit.min(FIRST_FRAME_LIMIT);
         net.spawn(connection.clone().serve(FrameReader::new(first_limit), limit));
         // The task above keeps the socket open, so whoever gives up waiting here has to close it.
         let guard = CloseOnDrop(&connection);
-        match net.within(deadline, || "ApiVersions".to_owned(), connection.negotiate()).await {
+        match net.within(deadline, || connection.phase(), connection.negotiate()).await {
             Ok(()) => {
                 std::mem::forget(guard);
                 *connection.0.peer.borrow_mut() = Some(connection.0.transport.describe());
@@ -187,7 +197,7 @@ impl Connection {
 
     /// Requests without an answer.
     pub fn in_flight(&self) -> usize {
-        self.0.in_flight.borrow().len()
+        self.0.in_flight.borrow().len() + self.0.session.held()
     }
 
     /// When the last request or answer passed.
@@ -247,7 +257,7 @@ impl Connection {
 
     /// Wakes the first of those who wait, if it may go on.
     fn call_next(&self) {
-        if self.in_flight() >= self.0.options.max_in_flight {
+        if self.is_full() {
             return;
         }
         let first = self.0.line.borrow_mut().first_entry().and_then(|mut entry| entry.get_mut().take());
@@ -256,27 +266,53 @@ impl Connection {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.0.session.is_renewing() || self.in_flight() >= self.0.options.max_in_flight
+    }
+
     /// Writes a request now, whatever the pipeline holds, and returns the answer's future. Two calls in a row
     /// reach the broker in that order.
     ///
     /// # Errors
     /// [`ErrorKind::Connection`] when the connection is closed, or that the request cannot be encoded.
     pub fn start<R: Request>(&self, request: &R, version: i16, timeout: Duration) -> Result<Answer<R>> {
-        let (sender, receiver) = oneshot::channel();
+        let (correlation, frame) = self.encode(request, version)?;
+        let (request, receiver) = self.expect(Some(correlation), R::API_KEY, timeout);
+        if self.0.session.is_renewing() {
+            self.0.session.hold(frame, request);
+        } else {
+            self.put(frame, request);
+        }
+        Ok(Answer { connection: self.clone(), version, receiver, request: PhantomData })
+    }
+
+    /// As [`start`](Self::start), and not held back while the session is renewed: for the renewal itself.
+    fn start_now<R: Request>(&self, request: &R, version: i16, timeout: Duration) -> Result<Answer<R>> {
+        let (correlation, frame) = self.encode(request, version)?;
+        let (request, receiver) = self.expect(Some(correlation), R::API_KEY, timeout);
+        self.put(frame, request);
+        Ok(Answer { connection: self.clone(), version, receiver, request: PhantomData })
+    }
+
+    fn expect(
+        &self,
+        correlation: Option<i32>,
+        api: ApiKey,
+        timeout: Duration,
+    ) -> (InFlight, oneshot::Receiver<Result<Bytes>>) {
+        let (reply, receiver) = oneshot::channel();
         let sent = self.0.net.now();
-        let correlation = self.write(request, version)?;
         let deadline = sent.checked_add(timeout).unwrap_or(sent + super::clock::FAR);
-        self.0.in_flight.borrow_mut().push_back(InFlight {
-            correlation,
-            api: R::API_KEY,
-            sent,
-            deadline,
-            reply: sender,
-        });
         if self.0.watching.get().is_none_or(|at| deadline < at) {
             self.0.watchdog.notify();
         }
-        Ok(Answer { connection: self.clone(), version, receiver, request: PhantomData })
+        (InFlight { correlation, api, sent, deadline, reply }, receiver)
+    }
+
+    /// Writes a frame, and enters its request among those that wait for an answer.
+    fn put(&self, frame: Vec<Bytes>, request: InFlight) {
+        self.0.in_flight.borrow_mut().push_back(request);
+        self.write(frame);
     }
 
     /// Writes a request that the broker does not answer: a produce request with `acks=0`. Waits until the
@@ -285,7 +321,11 @@ impl Connection {
     /// # Errors
     /// As [`start`](Self::start), and [`ErrorKind::Connection`] when the connection is lost meanwhile.
     pub async fn send_unanswered<R: Request>(&self, request: &R, version: i16) -> Result<()> {
-        self.write(request, version)?;
+        let (_, frame) = self.encode(request, version)?;
+        while self.0.session.is_renewing() && self.is_open() {
+            self.ready().await?;
+        }
+        self.write(frame);
         // The watchdog knows only requests with answers; a peer that stopped reading must be noticed, too.
         let deadline = self.0.net.clock().deadline(self.0.options.request_timeout);
         if self.0.net.until(deadline, self.0.transport.flushed()).await.is_none() {
@@ -298,19 +338,22 @@ impl Connection {
         self.error().map_or(Ok(()), Err)
     }
 
-    fn write<R: Request>(&self, request: &R, version: i16) -> Result<i32> {
+    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<(i32, Vec<Bytes>)> {
         if let Some(error) = self.error() {
             return Err(error);
         }
         let correlation = self.0.next_correlation.get();
         let frame = encode_request(correlation, Some(&self.0.options.client_id), request, version)?;
         self.0.next_correlation.set(correlation.wrapping_add(1));
-        let now = self.0.net.now();
         log::trace!("{}: {} v{version} #{correlation}", self.0.node, R::API_KEY.name());
+        Ok((correlation, frame))
+    }
+
+    fn write(&self, frame: Vec<Bytes>) {
+        let now = self.0.net.now();
         self.0.last_used.set(now);
         self.0.options.meter.sent(frame.iter().map(Bytes::len).sum(), now);
         self.0.transport.write(frame);
-        Ok(correlation)
     }
 
     /// Ends the connection; everything in flight fails with `error`.
@@ -331,7 +374,7 @@ impl Connection {
         }
         self.0.transport.close();
         let in_flight = std::mem::take(&mut *self.0.in_flight.borrow_mut());
-        for request in in_flight {
+        for request in in_flight.into_iter().chain(self.0.session.give_up()) {
             let error =
                 self.at_node(error.clone()).context(format_args!("{} had no answer", request.api.name()));
             // The asker may have gone.
@@ -342,7 +385,20 @@ impl Connection {
         self.0.closing.notify();
     }
 
+    /// What an attempt that runs out of time was doing.
+    fn phase(&self) -> String {
+        match &self.0.options.login {
+            Some(login) => format!("ApiVersions and SASL {}", login.mechanism.name()),
+            None => "ApiVersions".to_owned(),
+        }
+    }
+
     async fn negotiate(&self) -> Result<()> {
+        self.learn_versions().await?;
+        self.log_in().await
+    }
+
+    async fn learn_versions(&self) -> Result<()> {
         if self.0.options.before_0_10 {
             *self.0.versions.borrow_mut() = ApiVersions::before_0_10();
             return Ok(());
@@ -394,7 +450,7 @@ impl Connection {
                 },
             })
         };
-        let watching = async { Some(self.watch().await) };
+        let watching = async { Some(race(self.watch(), self.keep_session()).await) };
         let closing = async {
             self.0.closing.notified().await;
             None
@@ -424,16 +480,19 @@ impl Connection {
                 Ok(body) => body,
                 Err(error) => return error,
             };
-            reader.set_limit(limit);
+            // Whoever has not been let in yet has nothing large to say.
+            if self.0.peer.borrow().is_some() {
+                reader.set_limit(limit);
+            }
             let correlation = body.get(..4).map(BigEndian::read_i32);
             let Some(request) = self.0.in_flight.borrow_mut().pop_front() else {
                 return Error::new(ErrorKind::Protocol, "the peer sent an answer that nobody asked for");
             };
-            if correlation != Some(request.correlation) {
-                let text = format!(
-                    "the peer answered request {} with correlation id {correlation:?}",
-                    request.correlation
-                );
+            if self.0.in_flight.borrow().is_empty() {
+                self.0.session.drained();
+            }
+            if let Some(wanted) = request.correlation.filter(|wanted| correlation != Some(*wanted)) {
+                let text = format!("the peer answered request {wanted} with correlation id {correlation:?}");
                 let error = Error::new(ErrorKind::Protocol, text);
                 let _ = request.reply.send(Err(self.at_node(error.clone())));
                 return error;
@@ -445,7 +504,7 @@ impl Connection {
                 "{}: answer to {} #{} after {:?}, {} bytes",
                 self.0.node,
                 request.api.name(),
-                request.correlation,
+                request.correlation.unwrap_or_default(),
                 now - request.sent,
                 body.len()
             );
@@ -459,6 +518,7 @@ impl Connection {
     async fn watch(&self) -> Error {
         loop {
             let earliest = self.0.in_flight.borrow().iter().map(|request| request.deadline).min();
+            let earliest = earliest.into_iter().chain(self.0.session.earliest_deadline()).min();
             self.0.watching.set(earliest);
             let Some(deadline) = earliest else {
                 self.0.watchdog.notified().await;
@@ -565,7 +625,7 @@ impl Place<'_> {
         }
         let mut line = connection.0.line.borrow_mut();
         let is_first = line.first_key_value().is_none_or(|(first, _)| *first >= self.id);
-        if is_first && connection.in_flight() < connection.0.options.max_in_flight {
+        if is_first && !connection.is_full() {
             return Poll::Ready(Ok(connection.throttled_until()));
         }
         line.insert(self.id, Some(cx.waker().clone()));

@@ -18,10 +18,11 @@ use futures_util::future::select;
 
 use super::backoff::Backoff;
 use super::chain;
-use super::connection::{Connection, ConnectionOptions};
+use super::connection::{Connection, ConnectionOptions, LoginOptions};
 use super::event_loop::Net;
 use super::inet::{Address, Connector};
 use super::meter::Meters;
+use super::sasl::{self, Mechanism, Peer};
 use crate::config::CommonConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Registry;
@@ -57,6 +58,8 @@ struct Inner {
     config: CommonConfig,
     client_id: String,
     connector: Arc<dyn Connector>,
+    /// How to log in, or why nobody can.
+    mechanism: Result<Option<Arc<dyn Mechanism>>>,
     nodes: RefCell<HashMap<NodeId, Node>>,
     next_attempt: Cell<u64>,
     meters: Meters,
@@ -101,6 +104,7 @@ impl Manager {
             config: config.clone(),
             client_id: client_id.to_owned(),
             connector,
+            mechanism: sasl::from_config(config),
             nodes: RefCell::default(),
             next_attempt: Cell::new(0),
             meters: Meters::default(),
@@ -193,6 +197,15 @@ impl Manager {
         self.0.nodes.borrow().get(&id)?.last_error.clone()
     }
 
+    /// Why the node has refused the client's login, as long as no other attempt is due: whoever waits for the
+    /// node need not wait on (KIP-152).
+    pub fn refusal(&self, id: NodeId) -> Option<Error> {
+        let mut nodes = self.0.nodes.borrow_mut();
+        let node = nodes.get_mut(&id)?;
+        self.settle(node);
+        node.refusal(self.0.net.now())
+    }
+
     /// How long no attempt is made to connect to the node; `None` when it can be used at once.
     pub fn backoff(&self, id: NodeId) -> Option<Duration> {
         let mut nodes = self.0.nodes.borrow_mut();
@@ -203,7 +216,8 @@ impl Manager {
     }
 
     /// The connection to a node: the present one, the one being made, or a new one. Waits out the pause after
-    /// failures first; callers bound the wait themselves.
+    /// failures first; callers bound the wait themselves. After a refused login it does not wait, but returns that
+    /// error until the pause is over.
     ///
     /// # Errors
     /// Why the attempt failed, with the node and its address.
@@ -219,6 +233,9 @@ impl Manager {
                 return Err(Error::new(ErrorKind::Connection, text));
             };
             self.settle(node);
+            if let Some(refusal) = node.refusal(self.0.net.now()) {
+                return Err(refusal);
+            }
             match &mut node.attempt {
                 Some(attempt) => attempt.waiting.push(sender),
                 None => self.begin_attempt(id, node, vec![sender]),
@@ -307,9 +324,9 @@ impl Manager {
             return;
         };
         let error = connection.error();
-        let is_its_fault = error
-            .as_ref()
-            .is_some_and(|error| matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Protocol));
+        let is_its_fault = error.as_ref().is_some_and(|error| {
+            matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Protocol | ErrorKind::Authentication)
+        });
         let lived = closed_at.saturating_duration_since(connection.opened());
         let was_of_use = connection.answers() > 0 || lived >= self.0.config.reconnect_backoff_max;
         if was_of_use {
@@ -348,6 +365,13 @@ impl Manager {
             max_in_flight: config.max_in_flight_requests_per_connection,
             before_0_10: config.api_version.is_some_and(|version| version.is_before_0_10()),
             meter: self.0.meters.of(id),
+            login: match &self.0.mechanism {
+                Ok(mechanism) => mechanism.as_ref().map(|mechanism| LoginOptions {
+                    mechanism: Arc::clone(mechanism),
+                    peer: Peer { host: address.host.clone(), clock: net.clock() },
+                }),
+                Err(error) => return self.finish(id, number, &address, Err(error.clone())),
+            },
         };
         // A connector of the program's own may forget the deadline.
         let connecting = self.0.connector.connect(net, &address, deadline);
@@ -437,6 +461,13 @@ impl Drop for Inner {
 impl Node {
     fn new(address: Address) -> Self {
         Self { address, connection: None, attempt: None, failures: 0, not_before: None, last_error: None }
+    }
+
+    /// Why the broker has refused the client's login, as long as no other attempt is due.
+    fn refusal(&self, now: Instant) -> Option<Error> {
+        let is_pausing = self.connection.is_none() && self.not_before.is_some_and(|at| at > now);
+        let refused = |error: &&Error| error.kind() == ErrorKind::Authentication;
+        self.last_error.as_ref().filter(refused).filter(|_| is_pausing).cloned()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod inet;
 pub mod manager;
 pub mod meter;
 pub mod proxy;
+pub mod sasl;
 pub mod socks5;
 pub mod tls;
 pub mod transport;

@@ -195,7 +195,7 @@ impl<K, V> KafkaProducer<K, V> {
         self.shared.io.run(deadline + GRACE, "bootstrap", move |sender| async move {
             let cluster = sender.cluster();
             let known = async {
-                cluster.bootstrap().await;
+                cluster.bootstrap().await?;
                 Ok(())
             };
             cluster.within(deadline, "bootstrap", known).await

@@ -178,6 +178,11 @@ impl Sender {
         };
         let node = nodes.entry(leader).or_default();
         let Some(connection) = self.cluster.manager().connected(NodeId::Broker(leader)) else {
+            // Nobody is made to wait for a leader that does not let the client in (KIP-152).
+            if let Some(refusal) = self.cluster.manager().refusal(NodeId::Broker(leader)) {
+                self.refuse_all(partition, now, &refusal);
+                return;
+            }
             if !std::mem::replace(&mut node.connecting, true) {
                 self.net().spawn(Rc::clone(self).connect(leader));
             }

@@ -120,7 +120,7 @@ impl Coordinator {
 
     async fn find(&self) -> Result<i32> {
         let (cluster, group_id) = (&self.0.cluster, &self.0.group_id);
-        cluster.bootstrap().await;
+        cluster.bootstrap().await?;
         let node = cluster.manager().least_loaded_node().ok_or_else(|| {
             Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
         })?;

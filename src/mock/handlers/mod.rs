@@ -12,6 +12,7 @@ mod metadata;
 mod offsets;
 mod produce;
 mod producers;
+mod sasl;
 mod topics;
 mod transactions;
 mod txn_offsets;
@@ -28,6 +29,7 @@ use crate::protocol::messages::*;
 use crate::protocol::{ApiKey, Request, RequestHeader, VersionRange, decode_request, encode_response};
 
 use super::faults::{Outcome, Plan};
+use super::sasl::Login;
 use super::state::{Cluster, State};
 
 pub(crate) use versions::unsupported_api_versions;
@@ -56,6 +58,7 @@ pub(crate) struct Cx {
     pub(crate) client_id: String,
     pub(crate) host: String,
     pub(crate) plan: Plan,
+    pub(crate) login: Rc<Login>,
 }
 
 impl Cx {
@@ -110,18 +113,19 @@ macro_rules! serve {
             cluster: &Rc<Cluster>,
             broker: i32,
             host: &str,
+            login: &Rc<Login>,
             header: RequestHeader,
             frame: Bytes,
         ) -> Result<Served> {
             match header.api_key {
                 $(key if key == $request::API_KEY => {
-                    serve_one::<$request>(cluster, broker, host, header, frame, |response, ms| {
+                    serve_one::<$request>(cluster, broker, host, login, header, frame, |response, ms| {
                         response.throttle_time_ms = ms;
                     })
                     .await
                 })*
                 $(key if key == $bare::API_KEY => {
-                    serve_one::<$bare>(cluster, broker, host, header, frame, |_, _| ()).await
+                    serve_one::<$bare>(cluster, broker, host, login, header, frame, |_, _| ()).await
                 })*
                 key => Err(Error::new(ErrorKind::UnsupportedVersion, format!("the mock does not serve {key}"))),
             }
@@ -139,13 +143,14 @@ serve! {
     DescribeTransactionsRequest, ListTransactionsRequest, AlterConfigsRequest, IncrementalAlterConfigsRequest,
     ElectLeadersRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest;
     // Those whose answers have no place for a throttle time.
-    unthrottled: WriteTxnMarkersRequest,
+    unthrottled: WriteTxnMarkersRequest, SaslHandshakeRequest, SaslAuthenticateRequest,
 }
 
 async fn serve_one<R: Handler>(
     cluster: &Rc<Cluster>,
     broker: i32,
     host: &str,
+    login: &Rc<Login>,
     header: RequestHeader,
     frame: Bytes,
     throttle: impl FnOnce(&mut R::Response, i32),
@@ -177,6 +182,7 @@ async fn serve_one<R: Handler>(
         client_id: header.client_id.unwrap_or_default(),
         host: host.to_owned(),
         plan,
+        login: Rc::clone(login),
     };
     let answer = match request.handle(&cx).await {
         Handled::Answer(mut response) => {

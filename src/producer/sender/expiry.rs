@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::super::accumulator::Look;
 use super::super::handle::Outcome;
 use super::partition::Partition;
 use super::{Completed, NodeState, Sender};
@@ -85,6 +86,22 @@ impl Sender {
             failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error.clone())));
         }
         self.complete_later(failed);
+    }
+
+    /// Fails all batches of a partition that are not on their way, those that are still open, too.
+    pub(super) fn refuse_all(&self, partition: &mut Partition, now: Instant, error: &Error) {
+        loop {
+            self.fail_all(partition, error);
+            match self.accumulator.drain(&partition.queue, Duration::ZERO, now, &mut partition.ready) {
+                Look::Empty if partition.ready.is_empty() => {
+                    partition.is_active = !partition.is_idle();
+                    return;
+                }
+                // The wake-up comes when there is more.
+                _ if partition.ready.is_empty() => return,
+                _ => {}
+            }
+        }
     }
 
     /// Completes batches in a task of its own, because callbacks may call into the producer.

@@ -1,0 +1,308 @@
+//! Logins on the mock cluster: every way in, refusals, rotation, and sessions that end.
+
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kavka::admin::KafkaAdminClient;
+use kavka::config::{AutoOffsetReset, Credentials, OAuthToken, SaslMechanism, SecurityProtocol};
+use kavka::mock::{MockCluster, MockSasl, VersionTable};
+use kavka::producer::ProducerBuilder;
+use kavka::protocol::ApiKey;
+use kavka::{Error, ErrorCode, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord, TopicPartition};
+use parking_lot::Mutex;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn users() -> MockSasl {
+    MockSasl::new().user("alice", "s3cret").token("t0ken")
+}
+
+fn cluster(sasl: MockSasl) -> MockCluster {
+    MockCluster::builder().topic("orders", 1).sasl(sasl).start().unwrap()
+}
+
+fn producer(cluster: &MockCluster, mechanism: SaslMechanism) -> ProducerBuilder {
+    KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap_servers())
+        .security_protocol(SecurityProtocol::SaslPlaintext)
+        .sasl_mechanism(mechanism)
+}
+
+fn alice(cluster: &MockCluster, mechanism: SaslMechanism, password: &str) -> KafkaProducer {
+    producer(cluster, mechanism).sasl_plain_username("alice").sasl_plain_password(password).build().unwrap()
+}
+
+fn send(producer: &KafkaProducer) -> kavka::Result<i64> {
+    let sent = producer.send(ProducerRecord::new("orders").value("paid"))?.get(PATIENCE)?;
+    Ok(sent.offset().unwrap_or(-1))
+}
+
+#[track_caller]
+fn assert_refused(error: &Error, words: &[&str]) {
+    assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+    assert!(!error.is_retriable(), "{error}");
+    for word in words {
+        assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+    }
+}
+
+#[test]
+fn every_mechanism_lets_the_right_ones_in() {
+    let cluster = cluster(users());
+    for mechanism in [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512] {
+        let producer = alice(&cluster, mechanism, "s3cret");
+        send(&producer).unwrap_or_else(|error| panic!("{mechanism}: {error}"));
+    }
+    let provider = || Ok(OAuthToken::new("t0ken"));
+    let bearer =
+        producer(&cluster, SaslMechanism::OAuthBearer).sasl_oauth_token_provider(provider).build().unwrap();
+    send(&bearer).unwrap();
+}
+
+#[test]
+fn brokers_before_1_0_take_bare_messages() {
+    for (versions, authenticates) in [
+        (VersionTable::kafka_0_10_0(), false),
+        (VersionTable::kafka_0_11(), false),
+        (VersionTable::kafka_1_1(), true),
+        (VersionTable::kafka_2_8(), true),
+    ] {
+        let cluster =
+            MockCluster::builder().topic("orders", 1).versions(versions).sasl(users()).start().unwrap();
+        for mechanism in [SaslMechanism::Plain, SaslMechanism::ScramSha256] {
+            send(&alice(&cluster, mechanism, "s3cret")).unwrap();
+        }
+        assert_eq!(cluster.request_count(ApiKey::SASL_AUTHENTICATE) > 0, authenticates);
+    }
+    let old = MockCluster::builder().versions(VersionTable::kafka_0_11()).sasl(users()).start().unwrap();
+    let refused = KafkaProducer::builder()
+        .bootstrap_servers(old.bootstrap_servers())
+        .security_protocol(SecurityProtocol::SaslPlaintext)
+        .sasl_mechanism(SaslMechanism::Plain)
+        .sasl_plain_username("alice")
+        .sasl_plain_password("wrong")
+        .max_block(ms(500))
+        .build()
+        .unwrap();
+    let error = refused.send(ProducerRecord::new("orders").value("x")).unwrap_err();
+    assert!(
+        error.to_string().contains("refuse the credentials"),
+        "the closed connection is explained: {error}"
+    );
+}
+
+#[test]
+fn a_refusal_reaches_every_client_at_once_with_the_brokers_words() {
+    let cluster = cluster(users());
+    let began = Instant::now();
+    for mechanism in [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512] {
+        let words = [mechanism.as_str(), "invalid", &cluster.bootstrap_servers()].map(str::to_owned);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let lower = |error: Error| {
+            assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
+            assert!(error.to_string().to_lowercase().contains(words[1]), "{error}");
+            assert_refused(&error, &[words[0], words[2]]);
+        };
+        let producer = alice(&cluster, mechanism, "wrong");
+        lower(producer.send(ProducerRecord::new("orders").value("x")).unwrap_err());
+        lower(producer.bootstrap(PATIENCE).unwrap_err());
+        lower(producer.partitions_for("orders").unwrap_err());
+        let consumer = || {
+            KafkaConsumer::builder()
+                .bootstrap_servers(cluster.bootstrap_servers())
+                .security_protocol(SecurityProtocol::SaslPlaintext)
+                .sasl_mechanism(mechanism)
+                .sasl_plain_username("alice")
+                .sasl_plain_password("wrong")
+                .auto_offset_reset(AutoOffsetReset::Earliest)
+        };
+        let mut member = consumer().group_id("g").build().unwrap();
+        member.subscribe(["orders"]).unwrap();
+        lower(member.poll(PATIENCE).unwrap_err());
+        lower(member.poll(PATIENCE).unwrap_err());
+        let mut alone = consumer().build().unwrap();
+        alone.assign([TopicPartition::new("orders", 0)]).unwrap();
+        lower(alone.poll(PATIENCE).unwrap_err());
+        let admin = KafkaAdminClient::builder()
+            .bootstrap_servers(cluster.bootstrap_servers())
+            .security_protocol(SecurityProtocol::SaslPlaintext)
+            .sasl_mechanism(mechanism)
+            .sasl_plain_username("alice")
+            .sasl_plain_password("wrong")
+            .build()
+            .unwrap();
+        lower(admin.describe_cluster().unwrap_err());
+        lower(admin.describe_cluster().unwrap_err());
+    }
+    assert!(began.elapsed() < PATIENCE, "no call has waited");
+}
+
+#[test]
+fn refused_logins_are_not_tried_in_a_storm_and_heal() {
+    let cluster = cluster(users());
+    let password = Arc::new(Mutex::new("wrong"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (now, count) = (Arc::clone(&password), Arc::clone(&asked));
+    let provider = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(Credentials::new("alice", *now.lock()))
+    };
+    let producer = producer(&cluster, SaslMechanism::ScramSha256)
+        .sasl_credentials_provider(provider)
+        .reconnect_backoff(ms(100))
+        .reconnect_backoff_max(ms(400))
+        .build()
+        .unwrap();
+    let until = Instant::now() + ms(2000);
+    let mut calls = 0;
+    while Instant::now() < until {
+        assert_refused(&producer.send(ProducerRecord::new("orders").value("x")).unwrap_err(), &["SCRAM"]);
+        calls += 1;
+    }
+    // 100, 200, then 400 ms apart, each a fifth shorter at the least.
+    let attempts = asked.load(Ordering::Relaxed);
+    assert!((2..=9).contains(&attempts), "{attempts} attempts in 2 s");
+    assert!(calls >= 2, "{calls} calls: each is told soon, due or not");
+
+    *password.lock() = "s3cret";
+    let until = Instant::now() + PATIENCE;
+    while let Err(error) = send(&producer) {
+        assert_refused(&error, &["SCRAM"]);
+        assert!(Instant::now() < until, "never healed: {error}");
+    }
+}
+
+#[test]
+fn a_password_that_stops_being_valid_fails_what_waits_for_the_leader() {
+    let cluster = cluster(users());
+    let producer = alice(&cluster, SaslMechanism::Plain, "s3cret");
+    send(&producer).unwrap();
+    cluster.set_sasl(MockSasl::new().user("alice", "changed"));
+    cluster.kill(1).unwrap();
+    cluster.restart(1).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let error = loop {
+        // The lost connection may cost some time; the refusal ends the wait of what was taken already.
+        match send(&producer) {
+            Ok(_) => panic!("the old password was taken"),
+            Err(error) if error.kind() == ErrorKind::Authentication => break error,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    };
+    assert_refused(&error, &["PLAIN", "Invalid username or password"]);
+    cluster.set_sasl(users());
+    let until = Instant::now() + PATIENCE;
+    while let Err(error) = send(&producer) {
+        assert!(Instant::now() < until, "never healed: {error}");
+    }
+}
+
+#[test]
+fn sessions_are_renewed_under_traffic_and_nothing_fails() {
+    let lifetime = ms(700);
+    let cluster = cluster(users().session_lifetime(lifetime));
+    let refreshed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refreshed);
+    let bearer = producer(&cluster, SaslMechanism::OAuthBearer)
+        .sasl_oauth_token_provider(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(OAuthToken::new("t0ken"))
+        })
+        .build()
+        .unwrap();
+    let producers = [
+        alice(&cluster, SaslMechanism::Plain, "s3cret"),
+        alice(&cluster, SaslMechanism::ScramSha256, "s3cret"),
+        alice(&cluster, SaslMechanism::ScramSha512, "s3cret"),
+        bearer,
+    ];
+    let mut consumer = KafkaConsumer::builder()
+        .bootstrap_servers(cluster.bootstrap_servers())
+        .security_protocol(SecurityProtocol::SaslPlaintext)
+        .sasl_mechanism(SaslMechanism::ScramSha512)
+        .sasl_plain_username("alice")
+        .sasl_plain_password("s3cret")
+        .group_id("g")
+        .auto_offset_reset(AutoOffsetReset::Earliest)
+        .build()
+        .unwrap();
+    consumer.subscribe(["orders"]).unwrap();
+    let until = Instant::now() + lifetime * 6;
+    let (mut sent, mut read) = (0, 0);
+    while Instant::now() < until {
+        for producer in &producers {
+            send(producer).unwrap();
+            sent += 1;
+        }
+        read += consumer.poll(ms(1)).unwrap().len();
+    }
+    let last = Instant::now() + PATIENCE;
+    while read < sent {
+        assert!(Instant::now() < last, "{read} of {sent}");
+        read += consumer.poll(ms(50)).unwrap().len();
+    }
+    assert_eq!(read, sent);
+    assert!(refreshed.load(Ordering::Relaxed) >= 6, "{refreshed:?} logins with tokens");
+    // One connection to the only broker for each producer; renewed, not made anew.
+    let mut connections: Vec<u64> =
+        cluster.requests_of(ApiKey::PRODUCE).iter().map(|request| request.connection).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    assert_eq!(connections.len(), producers.len(), "{connections:?}");
+}
+
+#[test]
+fn a_slow_provider_does_not_hold_up_traffic() {
+    let lifetime = ms(1500);
+    let cluster = cluster(users().session_lifetime(lifetime));
+    let logins = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&logins);
+    let producer = producer(&cluster, SaslMechanism::OAuthBearer)
+        .sasl_oauth_token_provider(move || {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            // The first renewals fail, and all of them are slow.
+            thread::sleep(ms(if number < 2 { 0 } else { 40 }));
+            if number == 3 {
+                return Err(Error::new(ErrorKind::Connection, "the token server is away"));
+            }
+            Ok(OAuthToken::new("t0ken"))
+        })
+        .build()
+        .unwrap();
+    send(&producer).unwrap();
+    let until = Instant::now() + lifetime * 4;
+    while Instant::now() < until {
+        send(&producer).unwrap();
+    }
+    assert!(logins.load(Ordering::Relaxed) >= 5);
+}
+
+#[test]
+fn a_providers_error_is_told() {
+    let cluster = cluster(users());
+    let producer = producer(&cluster, SaslMechanism::OAuthBearer)
+        .sasl_oauth_token_provider(|| Err(Error::new(ErrorKind::IllegalState, "the vault is sealed")))
+        .build()
+        .unwrap();
+    let error = producer.send(ProducerRecord::new("orders").value("x")).unwrap_err();
+    assert_refused(&error, &["OAUTHBEARER", "the vault is sealed"]);
+}
+
+#[test]
+fn mechanisms_and_listeners_that_do_not_fit_are_named() {
+    let scram_only = cluster(users().mechanisms([SaslMechanism::ScramSha512]));
+    let error = send(&alice(&scram_only, SaslMechanism::Plain, "s3cret")).unwrap_err();
+    assert_refused(&error, &["PLAIN", "does not offer it, but: SCRAM-SHA-512"]);
+
+    let without = MockCluster::builder().topic("orders", 1).start().unwrap();
+    let error = send(&alice(&without, SaslMechanism::Plain, "s3cret")).unwrap_err();
+    assert_refused(&error, &["has no SASL"]);
+}
