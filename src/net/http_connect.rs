@@ -129,7 +129,8 @@ const END: &[u8] = b"\r\n\r\n";
 fn refused<'a>(status: u16, reason: &str, headers: impl Iterator<Item = &'a str>, with_login: bool) -> Error {
     let said = format!("HTTP {status} {}", printable(reason)).trim_end().to_owned();
     let (kind, text) = match status {
-        407 => {
+        // tinyproxy says 401 to a wrong password.
+        401 | 407 => {
             let asks: Vec<String> = headers
                 .filter_map(|line| line.split_once(':'))
                 .filter(|(name, _)| name.trim().eq_ignore_ascii_case("proxy-authenticate"))
