@@ -34,5 +34,6 @@ fn main() -> kavka::Result<()> {
         Ok(_) => println!("the fault did not happen"),
         Err(error) => println!("an error of the broker: {error}"),
     }
-    producer.close(Duration::from_secs(5))
+    producer.close(Duration::from_secs(5))?;
+    Ok(())
 }

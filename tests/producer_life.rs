@@ -3,15 +3,17 @@
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kavka::config::CompressionType;
 use kavka::metrics::MetricsSnapshot;
 use kavka::mock::MockCluster;
-use kavka::producer::ProducerBuilder;
 use kavka::producer::partitioner::{PartitionInput, PartitionView, Partitioner};
+use kavka::producer::{Acknowledgement, OutgoingRecord, ProducerBuilder, ProducerInterceptor};
 use kavka::protocol::ApiKey;
-use kavka::{ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
+use kavka::serializer::from_fn;
+use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -316,4 +318,182 @@ fn a_partitioner_of_the_programs_own_hears_of_new_batches_and_its_panics_are_err
     let partitions: Vec<i32> = handles.iter().map(|handle| handle.topic_partition().partition()).collect();
     assert_eq!(partitions, [1, 1, 1, 2, 2, 2, 0, 0, 0]);
     assert_eq!(producer.buffer_available_bytes(), producer.config().buffer_memory);
+}
+
+/// What interceptors saw, in order.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+struct Spy {
+    name: &'static str,
+    seen: Seen,
+}
+
+impl ProducerInterceptor for Spy {
+    fn on_send(&self, record: &mut OutgoingRecord<'_>) -> kavka::Result<()> {
+        let value = String::from_utf8_lossy(record.value().unwrap_or_default()).into_owned();
+        self.seen.lock().unwrap().push(format!("{} sends {value}", self.name));
+        record.headers_mut().push("by", self.name);
+        match value.as_str() {
+            "fail" => Err(Error::new(ErrorKind::InvalidArgument, "the interceptor fails")),
+            "panic" => panic!("the interceptor panics"),
+            "elsewhere" => {
+                record.set_topic("returns");
+                record.set_partition(Some(1));
+                record.set_key(Some(b"k".to_vec()));
+                record.set_value(Some(b"moved".to_vec()));
+                record.set_timestamp(7);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) {
+        let outcome = match acknowledgement.result() {
+            Ok(metadata) => format!("offset {:?}", metadata.offset()),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        let (topic, partition) = (acknowledgement.topic(), acknowledgement.partition());
+        let headers = acknowledgement.headers().len();
+        self.seen.lock().unwrap().push(format!("{} {topic} {partition:?} {outcome} {headers}", self.name));
+        assert_ne!(partition, Some(0), "panics for partition 0");
+    }
+}
+
+fn take(seen: &Seen) -> Vec<String> {
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+#[test]
+fn interceptors_see_and_change_records_and_their_faults_stay_theirs() {
+    let cluster = MockCluster::builder().topic("orders", 2).topic("returns", 2).start().unwrap();
+    let seen = Seen::default();
+    let spy = |name| Spy { name, seen: Arc::clone(&seen) };
+    let producer = builder(&cluster).interceptor(spy("a")).interceptor(spy("b")).build().unwrap();
+    let send = |value: &str| producer.send(ProducerRecord::new("orders").partition(1).value(value)).unwrap();
+
+    send("plain").get(PATIENCE).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    assert_eq!(
+        take(&seen),
+        [
+            "a sends plain",
+            "b sends plain",
+            "a orders Some(1) offset Some(0) 2",
+            "b orders Some(1) offset Some(0) 2"
+        ]
+    );
+    let moved = send("elsewhere").get(PATIENCE).unwrap();
+    assert_eq!((moved.topic(), moved.partition(), moved.timestamp()), ("returns", 1, 7));
+    let record = &cluster.records("returns", 1)[0];
+    assert_eq!((record.key_str(), record.value_str()), ("k".to_owned(), "moved".to_owned()));
+    producer.flush(PATIENCE).unwrap();
+    take(&seen);
+
+    for value in ["fail", "panic"] {
+        send(value).get(PATIENCE).unwrap();
+        let record = cluster.records("orders", 1).pop().unwrap();
+        assert_eq!((record.value_str(), record.headers.len()), (value.to_owned(), 0), "as it was before");
+    }
+    // A panic in on_acknowledgement harms neither the record nor the other interceptors.
+    let handle = producer.send(ProducerRecord::new("orders").partition(0).value("x")).unwrap();
+    handle.get(PATIENCE).unwrap();
+    producer.flush(PATIENCE).unwrap();
+    let all = take(&seen);
+    assert!(all.contains(&"b orders Some(0) offset Some(0) 2".to_owned()), "{all:?}");
+
+    // Refused before it had a partition, and after it was sent.
+    producer.send(ProducerRecord::new("bad name!").value("x")).unwrap_err();
+    assert!(take(&seen).contains(&"b bad name! None InvalidArgument 2".to_owned()));
+    cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::INVALID_RECORD);
+    send("x").get(PATIENCE).unwrap_err();
+    producer.flush(PATIENCE).unwrap();
+    assert!(take(&seen).contains(&"a orders Some(1) Broker 2".to_owned()));
+}
+
+#[test]
+fn panics_of_serializers_are_errors_of_the_send_and_of_nothing_else() {
+    let cluster = cluster(1);
+    let picky = from_fn(|value: &str| match value {
+        "panic" => panic!("it does not like {value}"),
+        value => Ok(value.as_bytes().to_vec()),
+    });
+    let producer = builder(&cluster).value_serializer(picky).build().unwrap();
+    let error = producer.send(ProducerRecord::new("orders").value("panic")).unwrap_err();
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Panic, Some("orders")));
+    assert!(error.to_string().contains("value: the serializer panicked: it does not like panic"), "{error}");
+    producer.send(ProducerRecord::new("orders").value("fine")).unwrap().get(PATIENCE).unwrap();
+}
+
+#[test]
+fn callbacks_of_a_partition_run_in_the_order_of_its_records() {
+    let cluster = cluster(2);
+    let producer =
+        builder(&cluster).batch_size(200_usize).retry_backoff(Duration::from_millis(1)).build().unwrap();
+    cluster.on(ApiKey::PRODUCE).nth(2..=3).error(ErrorCode::NOT_ENOUGH_REPLICAS);
+    cluster.on(ApiKey::PRODUCE).nth(6..=6).drop_after();
+    // Held back, so that most callbacks are there before their outcome is.
+    cluster.on(ApiKey::PRODUCE).nth(1..=1).delay(Duration::from_millis(100));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for index in 0..500_u32 {
+        let partition = index as i32 % 2;
+        let order = Arc::clone(&order);
+        producer
+            .send(ProducerRecord::new("orders").partition(partition).value(&index.to_string()))
+            .unwrap()
+            .add_both(move |result| order.lock().unwrap().push((result.unwrap(), index)));
+    }
+    producer.flush(PATIENCE).unwrap();
+    let order = order.lock().unwrap();
+    assert_eq!(order.len(), 500);
+    for partition in 0..2 {
+        let of = order.iter().filter(|(metadata, _)| metadata.partition() == partition);
+        let (offsets, sent): (Vec<_>, Vec<_>) =
+            of.map(|(metadata, index)| (metadata.offset(), *index)).unzip();
+        assert!(offsets.is_sorted() && sent.is_sorted(), "{offsets:?} {sent:?}");
+    }
+}
+
+#[test]
+fn a_close_reports_what_it_gave_up() {
+    let cluster = cluster(2);
+    let producer = builder(&cluster).batch_size(100_usize).build().unwrap();
+    send(&producer, "known").get(PATIENCE).unwrap();
+    cluster.stop_reading(1).unwrap();
+    // Two batches of one record are out for each partition at most once they have been looked at; the rest waits.
+    let handles: Vec<_> = (0..40).map(|index| send(&producer, &format!("{index:060}"))).collect();
+    let deadline = Instant::now() + PATIENCE;
+    while producer.metrics().get("producer-metrics", "requests-in-flight") != Some(5.0) {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let began = Instant::now();
+    let report = producer.close(Duration::ZERO).unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(5), "close(0) waits for nothing");
+    assert_eq!((report.records(), report.batches()), (40, 40), "{report}");
+    let maybe =
+        handles.iter().filter(|handle| handle.try_get().unwrap().unwrap_err().maybe_written()).count();
+    assert_eq!(report.maybe_written_records(), maybe as u64);
+    assert!((1..=5).contains(&maybe), "{maybe} were out");
+    assert!(report.to_string().contains(&format!("gave up 40 records in 40 batches, of which {maybe} may")));
+    let error = Error::from(report);
+    assert!(error.kind() == ErrorKind::Timeout && error.maybe_written() && !error.is_retriable());
+
+    // All is over: every call says so at once, and a second close has nothing to report.
+    producer.close(PATIENCE).unwrap();
+    let refused = producer.send(ProducerRecord::new("orders").value("late")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Closed);
+    assert_eq!(producer.partitions_for("unheard-of").unwrap_err().kind(), ErrorKind::Closed);
+    producer.flush(PATIENCE).unwrap();
+    assert_eq!(producer.metrics().get("producer-metrics", "record-error-total"), Some(40.0));
+}
+
+#[test]
+fn a_close_within_its_time_gives_up_nothing() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).linger(Duration::from_secs(60)).build().unwrap();
+    let handles: Vec<_> = (0..100).map(|index| send(&producer, &index.to_string())).collect();
+    producer.close(PATIENCE).unwrap();
+    assert!(handles.iter().all(FutureRecordMetadata::succeeded));
+    assert_eq!(cluster.end_offset("orders", 0), 100);
 }

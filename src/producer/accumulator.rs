@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+use super::close::GivenUp;
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
 use super::partitioner::choose_by_load;
@@ -363,6 +364,7 @@ impl Accumulator {
             .open
             .take()
             .ok_or_else(|| Error::new(ErrorKind::IllegalState, "there is no open batch to close"))?;
+        open.handle.set_records(open.builder.record_count());
         state.closed.push_back(Slot::Sealing(open.number));
         Ok((open.number, open))
     }
@@ -370,7 +372,6 @@ impl Accumulator {
     /// Compresses and sums a batch and puts it into its place.
     fn seal(&self, queue: &PartitionQueue, number: u64, open: OpenBatch) {
         let OpenBatch { builder, opened, handle, permit, .. } = open;
-        handle.set_records(builder.record_count());
         let sealed = builder.seal(&self.compression, self.magic.load(Ordering::Relaxed));
         let mut state = queue.state.lock();
         let place =
@@ -554,18 +555,31 @@ impl Accumulator {
     }
 
     /// Fails everything that is not complete, and every later wait for memory or a batch.
-    pub(super) fn abandon(&self, error: &Error) -> usize {
+    pub(super) fn abandon(&self, error: &Error) -> GivenUp {
         self.memory.close();
         let incomplete: Vec<_> = {
             let mut incomplete = self.incomplete.lock();
             incomplete.abandoned = true;
             incomplete.batches.drain().collect()
         };
-        let count = incomplete.len();
-        for (_, handle) in incomplete {
-            handle.abandon(error);
+        // Out of the queues first: nothing is added to them any more, so the counts are final.
+        for queue in self.topics.load().values().flat_map(|topic| topic.partitions.iter()) {
+            let mut state = queue.state.lock();
+            if let Some(open) = state.open.take() {
+                open.handle.set_records(open.builder.record_count());
+            }
+            state.closed.clear();
         }
-        count
+        let mut given_up = GivenUp::default();
+        for (_, handle) in incomplete {
+            let Some(was_sent) = handle.abandon(error) else { continue };
+            let records = handle.records();
+            given_up.batches += 1;
+            given_up.records += u64::from(records);
+            given_up.maybe_written += if was_sent { u64::from(records) } else { 0 };
+            self.sensors.failed(&handle.topic_partition().shared_topic(), records, self.clock.now());
+        }
+        given_up
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::accumulator::{Accumulator, Choice};
+use super::interceptor::{Interceptors, ProducerInterceptor};
 use super::memory::Memory;
 use super::partitioner::{self, Partitioner};
 use super::sender::Sender;
@@ -30,6 +31,7 @@ pub struct ProducerBuilder<K = DefaultSerializer, V = DefaultSerializer> {
     key_serializer: K,
     value_serializer: V,
     partitioner: Option<Box<dyn Partitioner>>,
+    interceptors: Vec<Box<dyn ProducerInterceptor>>,
 }
 
 impl Default for ProducerBuilder {
@@ -40,6 +42,7 @@ impl Default for ProducerBuilder {
             key_serializer: DefaultSerializer,
             value_serializer: DefaultSerializer,
             partitioner: None,
+            interceptors: Vec::new(),
         }
     }
 }
@@ -52,19 +55,26 @@ impl<K, V> ProducerBuilder<K, V> {
 
     /// Makes bytes of keys. Defaults to [`DefaultSerializer`].
     pub fn key_serializer<S>(self, key_serializer: S) -> ProducerBuilder<S, V> {
-        let Self { config, faults, value_serializer, partitioner, .. } = self;
-        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner }
+        let Self { config, faults, value_serializer, partitioner, interceptors, .. } = self;
+        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner, interceptors }
     }
 
     /// Makes bytes of values. Defaults to [`DefaultSerializer`].
     pub fn value_serializer<S>(self, value_serializer: S) -> ProducerBuilder<K, S> {
-        let Self { config, faults, key_serializer, partitioner, .. } = self;
-        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner }
+        let Self { config, faults, key_serializer, partitioner, interceptors, .. } = self;
+        ProducerBuilder { config, faults, key_serializer, value_serializer, partitioner, interceptors }
     }
 
     /// Chooses partitions in a way of the program's own. Defaults to what `partitioner_class` says.
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.partitioner = Some(Box::new(partitioner));
+        self
+    }
+
+    /// Adds an interceptor, behind those that were added before. Kafka's option `interceptor.classes` names classes
+    /// of the JVM; here it is a value of the program's own. Defaults to none.
+    pub fn interceptor(mut self, interceptor: impl ProducerInterceptor + 'static) -> Self {
+        self.interceptors.push(Box::new(interceptor));
         self
     }
 
@@ -121,6 +131,7 @@ impl<K, V> ProducerBuilder<K, V> {
             key_serializer: self.key_serializer,
             value_serializer: self.value_serializer,
             partitioner,
+            interceptors: Interceptors::new(self.interceptors),
         })
     }
 }

@@ -305,9 +305,15 @@ impl BatchHandle {
         self.complete_by(|_| outcome);
     }
 
-    /// Gives the batch up. Its records may be written if the sender has had it.
-    pub(super) fn abandon(&self, error: &Error) {
-        self.complete_by(|sent| Outcome::Failed(error.clone().with_maybe_written(sent)));
+    /// Gives the batch up. Its records may be written if the sender has had it, which is what this returns; `None`
+    /// when it had an outcome already.
+    pub(super) fn abandon(&self, error: &Error) -> Option<bool> {
+        let mut was_sent = None;
+        self.complete_by(|sent| {
+            was_sent = Some(sent);
+            Outcome::Failed(error.clone().with_maybe_written(sent))
+        });
+        was_sent
     }
 
     fn complete_by(&self, outcome: impl FnOnce(bool) -> Outcome) {

@@ -7,8 +7,10 @@
 mod accumulator;
 mod batch;
 mod builder;
+mod close;
 mod handle;
 mod identity;
+mod interceptor;
 mod memory;
 pub mod partitioner;
 mod record;
@@ -24,7 +26,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use builder::ProducerBuilder;
+pub use close::CloseError;
 pub use handle::{FutureRecordMetadata, RecordMetadata};
+pub use interceptor::{Acknowledgement, OutgoingRecord, ProducerInterceptor};
 pub use record::ProducerRecord;
 
 use crate::cluster::{ClusterMetadata, GRACE, PartitionMetadata, TopicMetadata};
@@ -35,8 +39,9 @@ use crate::net::bridge::{IoThread, on_io_thread, panic_text};
 use crate::net::clock::Clock;
 use crate::record::record_size_upper_bound;
 use crate::serializer::{DefaultSerializer, Serializer};
-use crate::types::check_topic_name;
+use crate::types::{Headers, check_topic_name};
 use accumulator::{Accumulator, PartitionQueue, RawRecord, TopicQueues};
+use interceptor::Interceptors;
 use partitioner::{PartitionInput, PartitionView, Partitioner, partition_for_key};
 use sender::Sender;
 use sensors::nanos;
@@ -67,6 +72,7 @@ pub struct KafkaProducer<K = DefaultSerializer, V = DefaultSerializer> {
     key_serializer: K,
     value_serializer: V,
     partitioner: Option<Box<dyn Partitioner>>,
+    interceptors: Option<Interceptors>,
 }
 
 struct Shared {
@@ -136,9 +142,21 @@ impl<K, V> KafkaProducer<K, V> {
         V: Serializer<VT>,
     {
         let ProducerRecord { topic, key, value, partition, timestamp, headers } = record;
-        let in_topic = |what| move |error: Error| with_topic(error.context(what), topic);
-        let key = self.key_serializer.serialize(topic, &headers, key).map_err(in_topic("key"))?;
-        let value = self.value_serializer.serialize(topic, &headers, value).map_err(in_topic("value"))?;
+        let (key, value) = match self.serialize(topic, key, value, &headers) {
+            Ok(serialized) => serialized,
+            Err(error) => {
+                if let Some(interceptors) = &self.interceptors {
+                    interceptors.refused(topic, partition, &headers, &error);
+                }
+                return Err(error);
+            }
+        };
+        if let Some(interceptors) = &self.interceptors {
+            let timestamp = timestamp.unwrap_or_else(|| self.shared.clock.unix_millis());
+            let record =
+                OutgoingRecord { topic: Cow::Borrowed(topic), partition, timestamp, key, value, headers };
+            return self.send_intercepted(interceptors, record, deadline);
+        }
         let key: Option<&[u8]> = key.as_ref().map(Cow::as_ref);
         let value: Option<&[u8]> = value.as_ref().map(Cow::as_ref);
         let raw = RawRecord {
@@ -149,6 +167,58 @@ impl<K, V> KafkaProducer<K, V> {
             is_sticky: false,
         };
         self.shared.send(topic, partition, &raw, self.partitioner.as_deref(), deadline)
+    }
+
+    #[inline]
+    fn serialize<'a, KT, VT>(
+        &self,
+        topic: &str,
+        key: &'a KT,
+        value: &'a VT,
+        headers: &Headers,
+    ) -> Result<(Option<Cow<'a, [u8]>>, Option<Cow<'a, [u8]>>)>
+    where
+        KT: ?Sized,
+        VT: ?Sized,
+        K: Serializer<KT>,
+        V: Serializer<VT>,
+    {
+        let in_topic = |what| move |error: Error| with_topic(error.context(what), topic);
+        let key = contained("the serializer", || self.key_serializer.serialize(topic, headers, key))
+            .and_then(|key| key)
+            .map_err(in_topic("key"))?;
+        let value = contained("the serializer", || self.value_serializer.serialize(topic, headers, value))
+            .and_then(|value| value)
+            .map_err(in_topic("value"))?;
+        Ok((key, value))
+    }
+
+    #[cold]
+    fn send_intercepted(
+        &self,
+        interceptors: &Interceptors,
+        mut record: OutgoingRecord<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<FutureRecordMetadata> {
+        interceptors.on_send(&mut record);
+        let raw = RawRecord {
+            timestamp: record.timestamp,
+            key: record.key(),
+            value: record.value(),
+            headers: record.headers.as_slice(),
+            is_sticky: false,
+        };
+        let (topic, partition) = (record.topic(), record.partition);
+        match self.shared.send(topic, partition, &raw, self.partitioner.as_deref(), deadline) {
+            Ok(handle) => {
+                interceptors.watch(&handle, record.headers);
+                Ok(handle)
+            }
+            Err(error) => {
+                interceptors.refused(topic, partition, &record.headers, &error);
+                Err(error)
+            }
+        }
     }
 
     /// Sends what is queued without lingering and waits until everything sent before has an outcome and its
@@ -169,9 +239,9 @@ impl<K, V> KafkaProducer<K, V> {
     /// Flushes, stops the IO thread, and ends every handle that is still open. A second call does nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`] when `timeout` did not suffice; the text tells how many batches were given up.
-    /// Their handles fail with [`ErrorKind::Closed`].
-    pub fn close(&self, timeout: Duration) -> Result<()> {
+    /// [`CloseError`] when `timeout` did not suffice. It tells how many records were given up, and how many of these
+    /// may have been written; their handles fail with [`ErrorKind::Closed`].
+    pub fn close(&self, timeout: Duration) -> Result<(), CloseError> {
         self.shared.close(timeout)
     }
 
@@ -501,26 +571,23 @@ impl Shared {
         Ok(())
     }
 
-    fn close(&self, timeout: Duration) -> Result<()> {
+    fn close(&self, timeout: Duration) -> Result<(), CloseError> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         let deadline = self.clock.deadline(timeout);
-        let flushed = if on_io_thread() { Err(closed()) } else { self.flush(deadline) };
+        if !on_io_thread() {
+            // What it does not get done in time is counted below.
+            let _ = self.flush(deadline);
+        }
         let given_up = self.accumulator.abandon(&closed());
         let left = deadline.saturating_duration_since(self.clock.now()).max(LAST_LOOK);
-        let ended = self.io.shutdown(left);
-        match flushed {
-            Err(_) if given_up > 0 => {
-                let text =
-                    format!("the producer was closed after {timeout:?}; {given_up} batches were given up");
-                Err(Error::new(ErrorKind::Timeout, text))
-            }
-            _ if !ended && !on_io_thread() => {
-                Err(Error::new(ErrorKind::Timeout, format!("the IO thread did not end within {timeout:?}")))
-            }
-            _ => Ok(()),
+        // On the IO thread itself, in a callback, the end is only asked for.
+        let thread_ended = self.io.shutdown(left) || on_io_thread();
+        if given_up.batches == 0 && thread_ended {
+            return Ok(());
         }
+        Err(CloseError { timeout, given_up, thread_ended })
     }
 
     fn too_large(&self, topic: &str, size: usize, option: &str, limit: usize) -> Error {
