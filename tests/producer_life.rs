@@ -497,3 +497,77 @@ fn a_close_within_its_time_gives_up_nothing() {
     assert!(handles.iter().all(FutureRecordMetadata::succeeded));
     assert_eq!(cluster.end_offset("orders", 0), 100);
 }
+
+#[test]
+fn a_leader_that_moved_is_followed_without_asking_for_metadata() {
+    let cluster = MockCluster::builder().brokers(3).topic("orders", 1).start().unwrap();
+    // Were it to wait for a pause or for metadata, that would show.
+    let producer = builder(&cluster)
+        .retry_backoff(Duration::from_secs(30))
+        .retry_backoff_max(Duration::from_secs(30))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    for round in 0..5 {
+        let leader = cluster.leader("orders", 0).unwrap();
+        cluster.move_leader("orders", 0, leader % 3 + 1).unwrap();
+        cluster.clear_requests();
+        let handles: Vec<_> = (0..3).map(|index| send(&producer, &format!("{round}/{index}"))).collect();
+        handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
+        assert_eq!(cluster.request_count(ApiKey::METADATA), 0, "round {round}");
+    }
+    let values: Vec<_> = cluster.records("orders", 0).iter().map(|record| record.value_str()).collect();
+    let rounds = (0..5).flat_map(|round| (0..3).map(move |index| format!("{round}/{index}")));
+    assert_eq!(values, std::iter::once("first".to_owned()).chain(rounds).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_topic_made_anew_gets_what_was_not_written_to_the_old_one() {
+    let cluster =
+        MockCluster::builder().brokers(3).topic("orders", 2).auto_create_topics(false).start().unwrap();
+    let producer = builder(&cluster).batch_size(1_usize).build().unwrap();
+    let old = cluster.topic_id("orders");
+    (0..5).for_each(|index| drop(send(&producer, &index.to_string()).get(PATIENCE).unwrap()));
+    cluster.delete_topic("orders").unwrap();
+    // On their way while there is no such topic.
+    let handles: Vec<_> = (5..10).map(|index| send(&producer, &index.to_string())).collect();
+    assert!(cluster.wait_for(PATIENCE, |cluster| cluster.request_count(ApiKey::METADATA) > 2));
+    cluster.create_topic("orders", 2).unwrap();
+    assert_ne!(cluster.topic_id("orders"), old);
+    for (offset, handle) in (0..).zip(&handles) {
+        assert_eq!(handle.get(PATIENCE).unwrap().offset(), Some(offset));
+    }
+    let values: Vec<_> = cluster.records("orders", 0).iter().map(|record| record.value_str()).collect();
+    assert_eq!(values, ["5", "6", "7", "8", "9"]);
+}
+
+#[test]
+fn records_for_partitions_that_a_topic_made_anew_lacks_fail_at_once_and_by_name() {
+    let cluster =
+        MockCluster::builder().brokers(2).topic("orders", 4).auto_create_topics(false).start().unwrap();
+    let producer = builder(&cluster).max_block(Duration::from_millis(300)).build().unwrap();
+    let to = |partition: i32, value: &str| {
+        producer.send(ProducerRecord::new("orders").partition(partition).value(value))
+    };
+    (0..4).for_each(|partition| drop(to(partition, "old").unwrap().get(PATIENCE).unwrap()));
+    cluster.delete_topic("orders").unwrap();
+    cluster.create_topic("orders", 2).unwrap();
+    let (kept, gone) = (to(1, "kept").unwrap(), to(3, "gone").unwrap());
+    assert_eq!(kept.get(PATIENCE).unwrap().offset(), Some(0));
+    let error = gone.get(PATIENCE).unwrap_err();
+    assert_eq!((error.kind(), error.partition()), (ErrorKind::TopicRecreated, Some(3)), "{error}");
+    assert!(error.to_string().contains("made anew with 2 partitions") && !error.maybe_written(), "{error}");
+    // It is known now: the send itself fails, and keys go where they belong among two.
+    let error = to(3, "gone").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("the topic has 2 partitions"), "{error}");
+    let keyed = producer.send(ProducerRecord::new("orders").key("abc").value("x")).unwrap();
+    assert_eq!(keyed.get(PATIENCE).unwrap().partition(), 479_470_107 % 2);
+    assert_eq!(producer.partitions_for("orders").unwrap(), [0, 1]);
+    // Made anew once more, with the partition back.
+    cluster.delete_topic("orders").unwrap();
+    cluster.create_topic("orders", 4).unwrap();
+    to(0, "new").unwrap().get(PATIENCE).unwrap();
+    assert_eq!(to(3, "back").unwrap().get(PATIENCE).unwrap().offset(), Some(0));
+    assert_eq!(cluster.end_offset("orders", 3), 1);
+}

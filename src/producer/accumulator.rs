@@ -20,10 +20,11 @@ use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
 use super::partitioner::choose_by_load;
 use super::sensors::{Sensors, nanos};
-use crate::cluster::{PartitionMetadata, Snapshot};
+use crate::cluster::{PartitionMetadata, Snapshot, TopicMetadata};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
+use crate::protocol::Uuid;
 use crate::record::{self, BATCH_OVERHEAD, BatchBuilder, Compression, SealedBatch};
 use crate::types::{Header, TopicPartition};
 
@@ -70,14 +71,28 @@ struct Incomplete {
 /// The queues of one topic.
 pub(super) struct TopicQueues {
     pub(super) name: Arc<str>,
-    pub(super) partitions: Box<[Arc<PartitionQueue>]>,
+    id: Uuid,
+    /// Of all partitions that the name has ever had.
+    all: Box<[Arc<PartitionQueue>]>,
+    /// How many of these the topic has now: one that was made anew may have fewer.
+    count: usize,
     /// Where records without a key go until their batch is full or gone (KIP-480).
     sticky: AtomicU32,
+}
+
+impl TopicQueues {
+    /// The queues of the partitions that the topic has.
+    #[inline]
+    pub(super) fn partitions(&self) -> &[Arc<PartitionQueue>] {
+        self.all.get(..self.count).unwrap_or(&self.all)
+    }
 }
 
 /// The queue of one partition.
 pub(super) struct PartitionQueue {
     pub(super) topic_partition: TopicPartition,
+    /// The topic that it was made for.
+    pub(super) topic_id: Uuid,
     /// Batches that are open, wait, or are out.
     load: AtomicU32,
     state: Mutex<QueueState>,
@@ -221,25 +236,40 @@ impl Accumulator {
         self.topics.load().get(name).map(|topic| use_it(topic))
     }
 
-    /// Makes the queues of a topic, or more of them when it has got more partitions.
-    pub(super) fn set_partitions(&self, name: &Arc<str>, count: usize) {
+    /// Makes the queues of a topic, or more of them when it has got more partitions; fewer count when it was deleted
+    /// and made anew.
+    pub(super) fn set_partitions(&self, topic: &TopicMetadata) {
+        let TopicMetadata { name, id, partitions, .. } = topic;
         self.topics.rcu(|topics| {
             let known = topics.get(name);
-            if known.is_some_and(|known| known.partitions.len() >= count) {
+            let is_new =
+                known.is_some_and(|known| known.id != *id && *id != Uuid::ZERO && !partitions.is_empty());
+            // Partitions do not go, so a topic that is said to have fewer is one that a broker lags behind with.
+            let count = match known {
+                Some(known) if !is_new => known.count.max(partitions.len()),
+                _ => partitions.len(),
+            };
+            if known.is_some_and(|known| !is_new && known.count == count) {
                 return Arc::clone(topics);
             }
-            let partitions =
-                (0..count).map(|partition| match known.and_then(|known| known.partitions.get(partition)) {
+            // Those that are gone keep their queue: something may be in it, and they may come back.
+            let kept = known.map_or(0, |known| known.all.len());
+            let all = (0..count.max(kept)).map(|partition| {
+                match known.and_then(|known| known.all.get(partition)) {
                     Some(queue) => Arc::clone(queue),
                     None => Arc::new(PartitionQueue {
                         topic_partition: TopicPartition::new(Arc::clone(name), partition as i32),
+                        topic_id: *id,
                         load: AtomicU32::new(0),
                         state: Mutex::default(),
                     }),
-                });
+                }
+            });
             let queues = TopicQueues {
                 name: Arc::clone(name),
-                partitions: partitions.collect(),
+                id: *id,
+                all: all.collect(),
+                count,
                 sticky: AtomicU32::new(fastrand::u32(0..count.max(1) as u32)),
             };
             let mut topics = HashMap::clone(topics);
@@ -251,9 +281,8 @@ impl Accumulator {
     /// Makes queues for the partitions that topics have got since.
     pub(super) fn follow(&self, view: &Snapshot) {
         for topic in self.topics.load().values() {
-            let count = view.topic(&topic.name).map_or(0, |topic| topic.partitions.len());
-            if count > topic.partitions.len() {
-                self.set_partitions(&topic.name, count);
+            if let Some(known) = view.topic(&topic.name) {
+                self.set_partitions(known);
             }
         }
     }
@@ -413,7 +442,7 @@ impl Accumulator {
         partitions: &[PartitionMetadata],
     ) -> usize {
         let is_led = |index: usize| partitions.get(index).is_some_and(|partition| partition.leader.is_some());
-        if let Some(queue) = topic.partitions.get(from) {
+        if let Some(queue) = topic.partitions().get(from) {
             let mut state = queue.state.lock();
             if state.sticky_bytes < self.batch_size && is_led(from) {
                 return from;
@@ -447,7 +476,7 @@ impl Accumulator {
         let load = |queue: &PartitionQueue| {
             if self.choice.by_load { queue.load.load(Ordering::Relaxed) } else { 0 }
         };
-        let all = || (0..).zip(topic.partitions.iter()).map(|(index, queue)| (index, load(queue)));
+        let all = || (0..).zip(topic.partitions()).map(|(index, queue)| (index, load(queue)));
         let led = |index: u32| partitions.get(index as usize).and_then(|partition| partition.leader);
         let with_leader = |late: &[i32]| {
             let is_fine = |leader: i32| !late.contains(&leader);
@@ -563,7 +592,7 @@ impl Accumulator {
             incomplete.batches.drain().collect()
         };
         // Out of the queues first: nothing is added to them any more, so the counts are final.
-        for queue in self.topics.load().values().flat_map(|topic| topic.partitions.iter()) {
+        for queue in self.topics.load().values().flat_map(|topic| topic.all.iter()) {
             let mut state = queue.state.lock();
             if let Some(open) = state.open.take() {
                 open.handle.set_records(open.builder.record_count());

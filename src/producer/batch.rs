@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::accumulator::{ReadyBatch, Reservation};
 use super::handle::BatchHandle;
 use crate::error::{Error, Result};
+use crate::protocol::Uuid;
 use crate::record::{Compression, ProducerState, restamp, split_with};
 
 /// A batch that has been stamped for sending.
@@ -18,6 +19,8 @@ pub(super) struct Batch {
     /// parts of a batch that was split keep the place of the whole.
     pub(super) place: (u64, u32),
     pub(super) handle: Arc<BatchHandle>,
+    /// The topic that it was sent to last.
+    pub(super) topic_id: Uuid,
     /// The batch as it goes to the socket. A request that is being written shares it, so it cannot be used for
     /// other records before that request is gone.
     pub(super) bytes: Bytes,
@@ -49,6 +52,7 @@ impl Batch {
             number,
             place: (number, 0),
             handle,
+            topic_id: Uuid::ZERO,
             count: sealed.record_count(),
             plain_size: sealed.plain_size(),
             largest: sealed.largest_record(),
@@ -95,6 +99,7 @@ impl Batch {
                     self.handle.topic_partition().clone(),
                     sealed.record_count(),
                 )),
+                topic_id: self.topic_id,
                 count: sealed.record_count(),
                 plain_size: sealed.plain_size(),
                 largest: sealed.largest_record(),

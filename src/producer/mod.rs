@@ -176,7 +176,7 @@ impl<K, V> KafkaProducer<K, V> {
         key: &'a KT,
         value: &'a VT,
         headers: &Headers,
-    ) -> Result<(Option<Cow<'a, [u8]>>, Option<Cow<'a, [u8]>>)>
+    ) -> Result<(Serialized<'a>, Serialized<'a>)>
     where
         KT: ?Sized,
         VT: ?Sized,
@@ -350,7 +350,7 @@ impl Shared {
                 }
                 Err(error) => return Some(Err(error)),
             };
-            let queue = queues.partitions.get(index)?;
+            let queue = queues.partitions().get(index)?;
             self.accumulator.append(queue, &record).map(Ok)
         });
         let (batch, index) = match appended {
@@ -405,7 +405,7 @@ impl Shared {
                 Some(index) => self.wait_for_partition(topic, index, deadline)?,
                 None => {
                     let metadata = self.wait_for_topic(topic, deadline)?;
-                    self.accumulator.set_partitions(&metadata.name, metadata.partitions.len());
+                    self.accumulator.set_partitions(&metadata);
                 }
             }
         }
@@ -423,7 +423,7 @@ impl Shared {
         let chosen = match (partition, partitioner, record.key) {
             (Some(partition), ..) => Some(partition),
             (None, None, Some(key)) if !self.ignore_keys => {
-                Some(partition_for_key(key, queues.partitions.len() as i32))
+                Some(partition_for_key(key, queues.partitions().len() as i32))
             }
             (None, None, _) => None,
             (None, Some(partitioner), _) => {
@@ -457,7 +457,7 @@ impl Shared {
             }
         };
         let missing = || i32::try_from(index).unwrap_or(-1);
-        Ok(queues.partitions.get(index).cloned().ok_or_else(missing))
+        Ok(queues.partitions().get(index).cloned().ok_or_else(missing))
     }
 
     /// Asks code of the program for a partition.
@@ -469,7 +469,7 @@ impl Shared {
     ) -> Result<T> {
         let input = PartitionInput { topic: &queues.name, key: record.key, value: record.value };
         self.with_partitions(queues, |known| {
-            let view = PartitionView::of(queues.partitions.len() as i32, known);
+            let view = PartitionView::of(queues.partitions().len() as i32, known);
             contained("the partitioner", || ask(&input, &view))
                 .map_err(|error| with_topic(error, &queues.name))
         })
@@ -518,31 +518,31 @@ impl Shared {
             Error::new(ErrorKind::InvalidArgument, text).with_topic(topic).with_partition(partition)
         })?;
         let name = topic.to_owned();
-        let count = move |sender: &Sender| {
-            sender.cluster().snapshot().topic(&name).map_or(0, |topic| topic.partitions.len())
-        };
-        let found = if self.clock.now() >= deadline {
-            self.view.snapshot().topic(topic).map_or(0, |topic| topic.partitions.len())
-        } else {
+        if self.clock.now() < deadline {
             self.io.run(deadline + GRACE, "metadata", move |sender| async move {
                 let cluster = sender.cluster();
+                let count = || cluster.snapshot().topic(&name).map_or(0, |topic| topic.partitions.len());
                 let grown = async {
-                    while count(&sender) <= index {
+                    while count() <= index {
                         // The reason for a failure shows in the number that is found.
                         let _ = cluster.update().await;
                     }
                 };
                 cluster.net().until(deadline, grown).await;
-                Ok(count(&sender))
-            })?
-        };
+                Ok(())
+            })?;
+        }
+        let known = self.view.with(|view| view.topic(topic).cloned());
+        let found = known.as_ref().map_or(0, |topic| topic.partitions.len());
+        if let Some(known) = &known {
+            self.accumulator.set_partitions(known);
+        }
         if found <= index {
             let text = format!("the topic has {found} partitions, numbered from 0");
             return Err(Error::new(ErrorKind::InvalidArgument, text)
                 .with_topic(topic)
                 .with_partition(partition));
         }
-        self.accumulator.set_partitions(&Arc::from(topic), found);
         Ok(())
     }
 
@@ -595,6 +595,9 @@ impl Shared {
         Error::new(ErrorKind::RecordTooLarge, text).with_topic(topic)
     }
 }
+
+/// A key or a value as bytes; `None` is null.
+type Serialized<'a> = Option<Cow<'a, [u8]>>;
 
 /// A partition as an index; one that cannot be is beyond all others.
 fn index_of(partition: i32) -> usize {

@@ -13,12 +13,13 @@ mod answers;
 mod expiry;
 mod outgoing;
 mod partition;
+mod topic;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::accumulator::{Accumulator, Look};
 use super::batch::Batch;
@@ -169,7 +170,17 @@ impl Sender {
         if !partition.may_send(self.identities.is_one_by_one()) {
             return;
         }
+        self.follow_topic(tp, partition);
         let Some((leader, _)) = self.cluster.leader(tp.topic(), tp.partition()) else {
+            if let Some(error) = self.gone(tp, partition) {
+                let look =
+                    self.accumulator.drain(&partition.queue, Duration::ZERO, now, &mut partition.ready);
+                self.fail_all(partition, &error);
+                if matches!(look, Look::Empty) {
+                    partition.is_active = !partition.is_idle();
+                }
+                return;
+            }
             self.cluster.add_topic(tp.topic());
             self.cluster.request_update();
             partition.not_before = Some(now + self.config.common.retry_backoff);
@@ -273,6 +284,7 @@ impl Sender {
                     None => return,
                 },
             };
+            batch.topic_id = partition.topic_id;
             batch.attempts += 1;
             batch.attempts_as_numbered += 1;
             partition.in_flight.push_back(InFlight {
@@ -315,7 +327,6 @@ impl Sender {
 
     /// Writes one request.
     fn write(&self, connection: &Connection, batches: &[Batch]) -> Result<Sent> {
-        let view = self.cluster.snapshot();
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut ids_known = true;
         for batch in batches {
@@ -324,7 +335,7 @@ impl Sender {
             match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
                 Some(topic) => topic.partition_data.push(data),
                 None => {
-                    let topic_id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
+                    let topic_id = batch.topic_id;
                     ids_known &= topic_id != Uuid::ZERO;
                     let (name, partition_data) = (tp.topic().to_owned(), vec![data]);
                     topics.push(TopicProduceData { name, topic_id, partition_data });

@@ -134,6 +134,12 @@ impl From<kavka::Error> for Failure {
     }
 }
 
+impl From<kavka::producer::CloseError> for Failure {
+    fn from(error: kavka::producer::CloseError) -> Self {
+        kavka::Error::from(error).into()
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

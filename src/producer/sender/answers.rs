@@ -24,7 +24,6 @@ impl Sender {
         let sensors = self.accumulator.sensors();
         sensors.producer.in_flight.add(-1);
         let mut completed = Vec::new();
-        let view = self.cluster.snapshot();
         let answer = match &result {
             Ok(answer) => answer.as_ref(),
             Err(error) => {
@@ -35,6 +34,13 @@ impl Sender {
                 None
             }
         };
+        // Before the batches are judged: one may go to a leader that is named here for the first time.
+        for endpoint in answer.iter().flat_map(|answer| &answer.node_endpoints) {
+            if let Ok(port) = u16::try_from(endpoint.port) {
+                let (host, rack) = (endpoint.host.clone(), endpoint.rack.clone());
+                self.cluster.add_broker(Node { id: endpoint.node_id, host, port, rack });
+            }
+        }
         for batch in batches {
             let tp = batch.handle.topic_partition().clone();
             let Some(partition) = state.partitions.get_mut(&tp) else { continue };
@@ -45,16 +51,13 @@ impl Sender {
                 (Ok(_), None) => {
                     Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None })
                 }
-                (Ok(_), Some(answer)) => {
-                    let id = view.topic(tp.topic()).map_or(Uuid::ZERO, |topic| topic.id);
-                    match find(answer, &tp, id) {
-                        Some(response) => self.judge(partition, &batch, response, node),
-                        None => {
-                            let text = "the broker's answer leaves the partition out";
-                            Verdict::Retry(Error::new(ErrorKind::Protocol, text).with_node(node))
-                        }
+                (Ok(_), Some(answer)) => match find(answer, &tp, batch.topic_id) {
+                    Some(response) => self.judge(partition, &batch, response, node),
+                    None => {
+                        let text = "the broker's answer leaves the partition out";
+                        Verdict::Retry(Error::new(ErrorKind::Protocol, text).with_node(node))
                     }
-                }
+                },
             };
             if expired {
                 // Expired while it was out: what the answer says decides about its sequences only.
@@ -70,12 +73,6 @@ impl Sender {
         if let Some(answer) = answer {
             if let Ok(millis @ 1..) = u64::try_from(answer.throttle_time_ms) {
                 sensors.producer.throttled.record(millis as f64, self.net().now());
-            }
-            for endpoint in &answer.node_endpoints {
-                if let Ok(port) = u16::try_from(endpoint.port) {
-                    let (host, rack) = (endpoint.host.clone(), endpoint.rack.clone());
-                    self.cluster.add_broker(Node { id: endpoint.node_id, host, port, rack });
-                }
             }
         }
         drop(state);
@@ -106,16 +103,15 @@ impl Sender {
         if code.is_ok() || (code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER && batch.attempts_as_numbered > 1) {
             return written();
         }
+        let mut moved = false;
         if code.refreshes_metadata() {
-            let leader = &response.current_leader;
-            let hinted = leader.leader_id >= 0
-                && self.cluster.update_leader(
-                    tp.topic(),
-                    tp.partition(),
-                    leader.leader_id,
-                    leader.leader_epoch,
-                );
-            if !hinted {
+            let hint = &response.current_leader;
+            if hint.leader_id >= 0 {
+                self.cluster.update_leader(tp.topic(), tp.partition(), hint.leader_id, hint.leader_epoch);
+            }
+            // By this hint, or by what has come to be known since the request was sent.
+            moved = self.cluster.leader(tp.topic(), tp.partition()).is_some_and(|(leader, _)| leader != node);
+            if !moved {
                 self.cluster.request_update();
             }
         }
@@ -145,6 +141,7 @@ impl Sender {
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
                 Verdict::Retry(error.with_maybe_written(true))
             }
+            _ if moved => Verdict::Follow(error),
             _ if code.is_retriable() => Verdict::Retry(error),
             _ => Verdict::Fail(error),
         }
@@ -168,7 +165,9 @@ impl Sender {
                 completed.push((batch.number, Arc::clone(&batch.handle), outcome));
                 self.recycle(batch);
             }
-            Verdict::Retry(error) | Verdict::Renumber(error) if batch.attempts > self.config.retries => {
+            Verdict::Retry(error) | Verdict::Follow(error) | Verdict::Renumber(error)
+                if batch.attempts > self.config.retries =>
+            {
                 self.give_up(partition, batch, error, completed);
             }
             Verdict::Fail(error) => self.give_up(partition, batch, error, completed),
@@ -177,6 +176,12 @@ impl Sender {
                 batch.maybe_written |= error.maybe_written();
                 batch.number_open |= error.maybe_written();
                 self.send_again(partition, batch, error);
+            }
+            Verdict::Follow(error) => {
+                log::debug!("{}: batch follows the leader: {error}", batch.handle.topic_partition());
+                self.send_again(partition, batch, error);
+                // Somebody else is asked, who has not been asked too often.
+                partition.not_before = None;
             }
             Verdict::Renumber(error) => {
                 batch.number_open = false;
@@ -241,6 +246,8 @@ enum Verdict {
     Written(Outcome),
     /// Once more, as it is.
     Retry(Error),
+    /// Once more, as it is, and at once: the partition has another leader (KIP-951).
+    Follow(Error),
     /// Once more, under a new epoch.
     Renumber(Error),
     Split,

@@ -9,6 +9,7 @@ use super::super::batch::{Batch, sequence_after};
 use super::super::handle::BatchHandle;
 use super::super::identity::ProducerId;
 use crate::error::Error;
+use crate::protocol::Uuid;
 use crate::record::ProducerState;
 
 /// The sender's side of one partition.
@@ -28,6 +29,10 @@ pub(super) struct Partition {
     pub(super) numbering: Option<Numbering>,
     pub(super) sequences_burnt: bool,
     pub(super) last_error: Option<Error>,
+    /// The topic that its name stood for at the last look; all zeros where brokers do not tell.
+    pub(super) topic_id: Uuid,
+    /// Of when the first answer is that does not know the partition.
+    pub(super) missing_since: Option<Instant>,
 }
 
 /// The brokers keep producer state for each partition, so each partition can have an epoch of its own.
@@ -62,6 +67,8 @@ impl Partition {
             numbering: None,
             sequences_burnt: false,
             last_error: None,
+            topic_id: Uuid::ZERO,
+            missing_since: None,
         }
     }
 
