@@ -32,7 +32,7 @@ fn connect(servers: &str, options: &[String]) -> kavka::Result<()> {
     let producer = builder.build()?;
     producer.bootstrap(Duration::from_secs(15))?;
     println!("connected to {servers} over TLS");
-    producer.close(Duration::from_secs(5)).map(drop)
+    Ok(producer.close(Duration::from_secs(5))?)
 }
 
 /// The options are wrong in three ways, and the peer is no broker.
