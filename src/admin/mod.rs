@@ -2,19 +2,22 @@
 //!
 //! Each call runs as one task on the client's IO thread.
 
-mod acls;
+pub mod acls;
 mod builder;
 pub mod cluster;
 pub mod configs;
 mod driver;
 pub mod features;
-mod groups;
+pub mod group_offsets;
+pub mod groups;
 pub mod log_dirs;
 pub mod partitions;
 pub mod quorum;
+pub mod quotas;
 pub mod telemetry;
+pub mod tokens;
 pub mod topics;
-mod transactions;
+pub mod transactions;
 pub(crate) mod words;
 
 use std::cell::OnceCell;
@@ -25,7 +28,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-pub use acls::{AclOperation, authorized_operations};
+pub use acls::{
+    Acl, AclFilter, AclOperation, AclPermissionType, PatternType, ResourcePattern, ResourceType,
+    authorized_operations,
+};
 pub use builder::AdminBuilder;
 pub use cluster::{BrokerApiVersions, ClusterDescription};
 pub use configs::{
@@ -33,17 +39,28 @@ pub use configs::{
     ConfigSynonym, ConfigType, DescribeConfigsOptions, ResourceConfigs,
 };
 pub use features::{FeatureMetadata, FeatureUpdate, FeatureUpgradeType};
-pub use groups::{GroupState, GroupType};
+pub use group_offsets::{GroupOffsetsSpec, ShareGroupOffset, ShareGroupOffsetsSpec};
+pub use groups::{
+    ClassicGroupDescription, ClassicMember, ConsumerGroupDescription, ConsumerMember, GlobalStore,
+    GroupDescription, GroupFilter, GroupListing, GroupState, GroupType, InternalTopic, MemberToRemove,
+    ShareGroupDescription, ShareMember, StreamsGroupDescription, StreamsMember, StreamsTasks, Subtopology,
+    TaskOffset, TopologyDescription, TopologyNode, TopologyNodeKind, TopologyStatus, TopologySubgraph,
+};
 pub use log_dirs::{LogDir, LogDirReplica, ReplicaLogDirs, ReplicaPlace, TopicPartitionReplica};
 pub use partitions::{
     Election, ElectionType, NewPartitions, PartitionOffset, PartitionReassignment, RecordsToDelete,
 };
 pub use quorum::{QuorumEndpoint, QuorumInfo, QuorumReplica};
+pub use quotas::{ClientQuotaAlteration, ClientQuotaEntity, ClientQuotaFilter, ClientQuotas};
+pub use tokens::{DelegationToken, KafkaPrincipal, NewDelegationToken};
 pub use topics::{
     CreatedTopic, NewTopic, PartitionDescription, TopicDescription, TopicListing, TopicPartitionCursor,
     TopicPartitionsPage, TopicRef,
 };
-pub use transactions::TransactionState;
+pub use transactions::{
+    AbortTransactionSpec, HangingTransaction, HangingTransactionFilter, ProducerIdAndEpoch, ProducerState,
+    TransactionDescription, TransactionFilter, TransactionListing, TransactionState,
+};
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
 use crate::config::AdminConfig;

@@ -12,6 +12,7 @@ use crate::net::event_loop::Net;
 use crate::protocol::Uuid;
 
 use super::MockCluster;
+use super::access::Access;
 use super::faults::Faults;
 use super::fetch_session::FetchSessions;
 use super::group::consumer::Limits;
@@ -231,6 +232,7 @@ impl MockClusterBuilder {
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             coordinators: HashMap::new(),
+            access: Access::default(),
             faults: Faults::default(),
             transactions: Transactions::new(999),
             transaction_coordinators: HashMap::new(),

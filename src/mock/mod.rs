@@ -3,7 +3,7 @@
 //! [`MockCluster`] runs brokers on real loopback ports, so any client of any language can talk to it. They keep
 //! real logs, with Kafka's sequence checks, leader epochs, topic ids, groups and transactions, and they fail on
 //! demand. It is a test double: nothing is stored on disk and nothing is ever cleaned up, all replicas are one and
-//! the same log, and there are no ACLs and no TLS.
+//! the same log, there is no TLS, and ACLs, quotas and SCRAM credentials of the admin API are kept and not acted on.
 //! [`VersionTable::newest`] lists what is served.
 //!
 //! ```
@@ -24,6 +24,7 @@
 //! # Ok::<(), kavka::Error>(())
 //! ```
 
+mod access;
 mod builder;
 mod control;
 mod fault_builder;

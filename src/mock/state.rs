@@ -14,6 +14,7 @@ use crate::net::wakeup::Wakeup;
 use crate::protocol::{ApiKey, Uuid};
 use crate::types::check_topic_name;
 
+use super::access::Access;
 use super::faults::Faults;
 use super::fetch_session::FetchSessions;
 use super::group::Group;
@@ -115,6 +116,7 @@ pub(crate) struct State {
     pub(crate) transaction_coordinators: HashMap<String, i32>,
     /// Decided transactions wait with their markers.
     pub(crate) hold_markers: bool,
+    pub(crate) access: Access,
     pub(crate) faults: Faults,
     pub(crate) connections: u64,
 }

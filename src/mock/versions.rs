@@ -136,6 +136,9 @@ impl VersionTable {
             (ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 0),
             (ApiKey::DESCRIBE_CONFIGS, 0, 0),
             (ApiKey::ALTER_CONFIGS, 0, 0),
+            (ApiKey::DESCRIBE_ACLS, 0, 0),
+            (ApiKey::CREATE_ACLS, 0, 0),
+            (ApiKey::DELETE_ACLS, 0, 0),
         ])
     }
 
@@ -172,6 +175,9 @@ impl VersionTable {
             (ApiKey::CREATE_PARTITIONS, 0, 0),
             (ApiKey::DELETE_GROUPS, 0, 0),
             (ApiKey::ALTER_CONFIGS, 0, 0),
+            (ApiKey::DESCRIBE_ACLS, 0, 0),
+            (ApiKey::CREATE_ACLS, 0, 0),
+            (ApiKey::DELETE_ACLS, 0, 0),
         ])
     }
 
@@ -208,6 +214,9 @@ impl VersionTable {
             (ApiKey::CREATE_PARTITIONS, 0, 1),
             (ApiKey::DELETE_GROUPS, 0, 1),
             (ApiKey::ALTER_CONFIGS, 0, 1),
+            (ApiKey::DESCRIBE_ACLS, 0, 1),
+            (ApiKey::CREATE_ACLS, 0, 1),
+            (ApiKey::DELETE_ACLS, 0, 1),
         ])
     }
 
@@ -250,6 +259,14 @@ impl VersionTable {
             (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
             (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 0),
             (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
+            (ApiKey::DESCRIBE_ACLS, 0, 2),
+            (ApiKey::CREATE_ACLS, 0, 2),
+            (ApiKey::DELETE_ACLS, 0, 2),
+            (ApiKey::OFFSET_DELETE, 0, 0),
+            (ApiKey::DESCRIBE_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::ALTER_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0),
+            (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, 0),
         ])
     }
 
@@ -295,6 +312,14 @@ impl VersionTable {
             (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
             (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 0),
             (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
+            (ApiKey::DESCRIBE_ACLS, 0, 3),
+            (ApiKey::CREATE_ACLS, 0, 3),
+            (ApiKey::DELETE_ACLS, 0, 3),
+            (ApiKey::OFFSET_DELETE, 0, 0),
+            (ApiKey::DESCRIBE_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::ALTER_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0),
+            (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, 0),
         ])
     }
 
@@ -342,6 +367,14 @@ impl VersionTable {
             (ApiKey::INCREMENTAL_ALTER_CONFIGS, 0, 1),
             (ApiKey::ALTER_PARTITION_REASSIGNMENTS, 0, 1),
             (ApiKey::LIST_PARTITION_REASSIGNMENTS, 0, 0),
+            (ApiKey::DESCRIBE_ACLS, 1, 3),
+            (ApiKey::CREATE_ACLS, 1, 3),
+            (ApiKey::DELETE_ACLS, 1, 3),
+            (ApiKey::OFFSET_DELETE, 0, 0),
+            (ApiKey::DESCRIBE_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::ALTER_CLIENT_QUOTAS, 0, 1),
+            (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0),
+            (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, 0),
         ])
     }
 

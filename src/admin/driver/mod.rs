@@ -36,6 +36,7 @@ pub(super) struct Call {
     pub(super) deadline: Instant,
     repeat: Repeat,
     one_by_one_before: i16,
+    newest: i16,
     tries: u32,
 }
 
@@ -50,7 +51,14 @@ enum Repeat {
 
 impl Call {
     pub(super) fn new(what: &'static str, deadline: Instant) -> Self {
-        Self { what, deadline, repeat: Repeat::Freely, one_by_one_before: 0, tries: u32::MAX }
+        Self {
+            what,
+            deadline,
+            repeat: Repeat::Freely,
+            one_by_one_before: 0,
+            newest: i16::MAX,
+            tries: u32::MAX,
+        }
     }
 
     /// The request must not be sent again when its answer was lost.
@@ -61,6 +69,11 @@ impl Call {
     /// Versions before this one take one item a request.
     pub(super) fn one_by_one_before(self, version: i16) -> Self {
         Self { one_by_one_before: version, ..self }
+    }
+
+    /// Uses no version of the API that is newer than this.
+    pub(super) fn at_most(self, version: i16) -> Self {
+        Self { newest: version, ..self }
     }
 
     /// Makes one try: whoever asks does the repeating.
@@ -80,6 +93,11 @@ pub(super) struct Item<K> {
 impl<K> Item<K> {
     pub(super) fn new(route: Route, key: K) -> Self {
         Self { route, key, needs: None }
+    }
+
+    /// What it is.
+    pub(super) fn key(&self) -> &K {
+        &self.key
     }
 
     /// The item needs this version of the API, for `feature`, the words of an error. Other items do not suffer
@@ -255,7 +273,7 @@ where
                 return Step::failed(&indexes, &error);
             }
         };
-        let at = match At::new::<R>(&connection, self.call.what, self.time_for_broker()) {
+        let at = match At::new::<R>(&connection, self.call.what, self.call.newest, self.time_for_broker()) {
             Ok(at) => at,
             Err(error) => return Step::failed(&indexes, &error),
         };
@@ -318,13 +336,15 @@ where
             return false;
         }
         let Some(code) = error.code() else { return error.is_retriable() };
+        let led = self.items.get(index).is_some_and(|item| matches!(item.route, Route::Leader(_)));
         if error.kind() == ErrorKind::UnknownTopic {
-            let led = self.items.get(index).is_some_and(|item| matches!(item.route, Route::Leader(_)));
             let now = self.admin.cluster.net().now();
             return led && now < *state.unknown_since.get_or_insert(now) + TOPIC_PATIENCE;
         }
         match code {
             ErrorCode::REQUEST_TIMED_OUT => self.call.repeat == Repeat::Freely,
+            // A broker that was asked by its number will not become a replica.
+            ErrorCode::NOT_LEADER_OR_FOLLOWER => led,
             _ => MENDED_BY_TIME.contains(&code),
         }
     }
@@ -357,6 +377,7 @@ const MENDED_BY_TIME: &[ErrorCode] = &[
     ErrorCode::NOT_COORDINATOR,
     ErrorCode::NOT_CONTROLLER,
     ErrorCode::CONCURRENT_TRANSACTIONS,
+    ErrorCode::UNSTABLE_OFFSET_COMMIT,
     ErrorCode::FENCED_LEADER_EPOCH,
     ErrorCode::UNKNOWN_LEADER_EPOCH,
     ErrorCode::OFFSET_NOT_AVAILABLE,

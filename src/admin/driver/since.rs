@@ -26,6 +26,7 @@ impl At {
     pub(super) fn new<R: Request>(
         connection: &Connection,
         what: &'static str,
+        newest: i16,
         left: Duration,
     ) -> Result<Self> {
         let api = R::API_KEY;
@@ -40,7 +41,7 @@ impl At {
             };
             return Err(Error::new(ErrorKind::UnsupportedVersion, text));
         };
-        let version = connection.pick_version::<R>(i16::MAX).map_err(|error| error.context(what))?;
+        let version = connection.pick_version::<R>(newest).map_err(|error| error.context(what))?;
         Ok(Self { version, left, what, node, api, theirs })
     }
 
@@ -63,6 +64,14 @@ impl At {
             self.theirs.max
         );
         Err(Error::new(ErrorKind::UnsupportedVersion, text))
+    }
+
+    /// The broker that is asked; a controller that is no broker has none.
+    pub(in crate::admin) fn broker(&self) -> Option<i32> {
+        match self.node {
+            NodeId::Broker(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// The time that the broker may take, as requests have it.

@@ -1,5 +1,110 @@
-//! Groups of all kinds.
+//! Groups: list, describe and delete them, and take members out.
+//!
+//! Four kinds of groups live in a cluster ([`GroupType`]), and each is described by an API of its own. Whoever does
+//! not know the kind asks [`describe_groups`](super::KafkaAdminClient::describe_groups), which finds out.
 
+mod classic;
+mod consumer;
+mod describe;
 mod kind;
+mod list;
+mod members;
+mod share;
+mod streams;
+mod topology;
 
+pub use classic::{ClassicGroupDescription, ClassicMember};
+pub use consumer::{ConsumerGroupDescription, ConsumerMember};
+pub use describe::GroupDescription;
 pub use kind::{GroupState, GroupType};
+pub use list::{GroupFilter, GroupListing};
+pub use members::MemberToRemove;
+pub use share::{ShareGroupDescription, ShareMember};
+pub use streams::{StreamsGroupDescription, StreamsMember, StreamsTasks, TaskOffset};
+pub use topology::{
+    GlobalStore, InternalTopic, Subtopology, TopologyDescription, TopologyNode, TopologyNodeKind,
+    TopologyStatus, TopologySubgraph,
+};
+
+use super::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
+use crate::error::Result;
+use crate::protocol::Uuid;
+use crate::protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
+use crate::types::TopicPartition;
+
+impl KafkaAdminClient {
+    /// Deletes groups of any kind, with their offsets. Needs Kafka 1.1, and groups without members. Java's
+    /// `deleteConsumerGroups`, `deleteShareGroups` and `deleteStreamsGroups`.
+    ///
+    /// ```
+    /// use kavka::KafkaAdminClient;
+    /// use kavka::ErrorCode;
+    /// # let cluster = kavka::mock::MockCluster::start()?;
+    /// # let servers = cluster.bootstrap_servers();
+    ///
+    /// let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+    /// let results = admin.delete_groups(["nobody"])?;
+    /// let error = results[0].1.as_ref().expect_err("there is no such group");
+    /// assert_eq!(error.code(), Some(ErrorCode::GROUP_ID_NOT_FOUND));
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For a group [`NON_EMPTY_GROUP`](crate::ErrorCode::NON_EMPTY_GROUP),
+    /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
+    /// [`ErrorKind::Authorization`](crate::ErrorKind::Authorization). After
+    /// [`ErrorKind::Connection`](crate::ErrorKind::Connection) it may be gone all the same.
+    pub fn delete_groups(
+        &self,
+        groups: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Results<String, ()>> {
+        let groups: Vec<String> = groups.into_iter().map(Into::into).collect();
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.call(DELETE, move |admin, call| async move { Ok(admin.delete_groups(call, groups).await) })
+    }
+}
+
+impl Admin {
+    async fn delete_groups(&self, call: Call, groups: Vec<String>) -> Results<String, ()> {
+        let request = |_: &At, groups: &[&String]| {
+            Ok(DeleteGroupsRequest { groups_names: groups.iter().map(|group| (*group).clone()).collect() })
+        };
+        let read = |_: &At, response: DeleteGroupsResponse, groups: &[&String]| {
+            let deleted = |group: &&String| {
+                let answer = response.results.iter().find(|answer| answer.group_id == **group);
+                let answer = answer.ok_or_else(|| unanswered(DELETE))?;
+                let what = format!("{DELETE} {group}");
+                verdict(answer.error_code, answer.error_message.as_deref(), &what)
+            };
+            groups.iter().map(deleted).collect()
+        };
+        self.ask(call.never_twice(), at_coordinators(groups), request, read).await
+    }
+}
+
+/// Groups, each to be asked for at its coordinator.
+fn at_coordinators(groups: Vec<String>) -> Vec<Item<String>> {
+    groups.into_iter().map(|group| Item::new(Route::Group(group.clone()), group)).collect()
+}
+
+/// The partitions of an assignment, in order.
+fn assigned(topics: impl IntoIterator<Item = (Uuid, String, Vec<i32>)>) -> Vec<TopicPartition> {
+    let mut all = Vec::new();
+    for (id, name, partitions) in topics {
+        // The name of a topic that was just deleted may be missing.
+        let name = if name.is_empty() { id.to_string() } else { name };
+        let first = TopicPartition::new(name, 0);
+        all.extend(partitions.into_iter().map(|one| TopicPartition::new(first.shared_topic(), one)));
+    }
+    all.sort_unstable();
+    all
+}
+
+/// Text that may be missing: empty and null are the same.
+fn some_text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+const DELETE: &str = "delete group";

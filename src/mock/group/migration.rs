@@ -256,7 +256,7 @@ impl ConsumerGroup {
 }
 
 /// What a member says of itself, by the protocol that it likes best.
-fn subscription_of(protocols: &[JoinGroupRequestProtocol]) -> ConsumerProtocolSubscription {
+pub(super) fn subscription_of(protocols: &[JoinGroupRequestProtocol]) -> ConsumerProtocolSubscription {
     let metadata = protocols.first().map(|protocol| protocol.metadata.clone()).unwrap_or_default();
     decode_versioned(metadata).map(|(_, subscription)| subscription).unwrap_or_default()
 }

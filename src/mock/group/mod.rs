@@ -604,6 +604,18 @@ impl Group {
         }
     }
 
+    /// Whether a member is subscribed to a topic by name.
+    pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
+        let classic = |member: &Member| {
+            let subscription = migration::subscription_of(&member.protocols);
+            subscription.topics.iter().any(|name| name == topic)
+        };
+        match &self.modern {
+            Some(modern) => modern.members.values().any(|member| member.topics.contains(topic)),
+            None => self.members.iter().any(classic),
+        }
+    }
+
     /// Forgets what was committed for a topic that is deleted.
     pub(crate) fn forget_topic(&mut self, topic: &str) {
         self.offsets.retain(|(name, _), _| name != topic);

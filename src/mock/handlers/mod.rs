@@ -1,5 +1,6 @@
 //! What brokers answer: one file an API, or a few that belong together.
 
+mod acls;
 mod alter_configs;
 mod configs;
 mod consumer_groups;
@@ -9,10 +10,13 @@ mod leaders;
 mod list_offsets;
 mod membership;
 mod metadata;
+mod offset_delete;
 mod offsets;
 mod produce;
 mod producers;
+mod quotas;
 mod sasl;
+mod scram_users;
 mod topics;
 mod transactions;
 mod txn_offsets;
@@ -141,7 +145,10 @@ serve! {
     CreatePartitionsRequest, DeleteGroupsRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupDescribeRequest, DescribeClusterRequest, DescribeTopicPartitionsRequest,
     AddPartitionsToTxnRequest, AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest, DescribeProducersRequest,
     DescribeTransactionsRequest, ListTransactionsRequest, AlterConfigsRequest, IncrementalAlterConfigsRequest,
-    ElectLeadersRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest;
+    ElectLeadersRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest,
+    OffsetDeleteRequest, DescribeAclsRequest, CreateAclsRequest,
+    DeleteAclsRequest, DescribeClientQuotasRequest, AlterClientQuotasRequest, DescribeUserScramCredentialsRequest,
+    AlterUserScramCredentialsRequest;
     // Those whose answers have no place for a throttle time.
     unthrottled: WriteTxnMarkersRequest, SaslHandshakeRequest, SaslAuthenticateRequest,
 }

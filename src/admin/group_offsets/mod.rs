@@ -1,0 +1,39 @@
+//! Offsets of groups: list, alter, reset and delete them.
+//!
+//! Groups of consumers of both protocols, and of Kafka Streams, commit offsets in the same way, so that the same
+//! calls are for all of them; Java has a set of names for each. Share groups keep their place in another way, see
+//! [`list_share_group_offsets`](super::KafkaAdminClient::list_share_group_offsets).
+//!
+//! To change offsets, stop the group's consumers first: brokers refuse while it has members.
+
+mod alter;
+mod delete;
+mod list;
+mod share;
+
+pub use list::GroupOffsetsSpec;
+pub use share::{ShareGroupOffset, ShareGroupOffsetsSpec};
+
+use std::collections::BTreeMap;
+
+use super::{Item, Route};
+use crate::types::TopicPartition;
+
+/// Partitions of a group, each an item of its own at the group's coordinator.
+fn of_group<K>(group: &str, partitions: impl IntoIterator<Item = K>) -> Vec<Item<K>> {
+    partitions.into_iter().map(|one| Item::new(Route::Group(group.to_owned()), one)).collect()
+}
+
+/// Partitions by their topics, as requests have them.
+fn by_topic<'a, T>(
+    partitions: impl IntoIterator<Item = (&'a TopicPartition, T)>,
+) -> BTreeMap<&'a str, Vec<(i32, T)>> {
+    let mut topics: BTreeMap<&str, Vec<(i32, T)>> = BTreeMap::new();
+    for (partition, value) in partitions {
+        topics.entry(partition.topic()).or_default().push((partition.partition(), value));
+    }
+    topics
+}
+
+/// The newest version of OffsetCommit and OffsetFetch that names topics; later ones have their ids.
+const TOPIC_NAMES_UNTIL: i16 = 9;
