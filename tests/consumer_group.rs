@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kavka::config::{Assignor, AutoOffsetReset};
-use kavka::consumer::{CloseOptions, ConsumerBuilder, ConsumerRebalanceListener, RebalanceContext};
+use kavka::consumer::{
+    CloseOptions, ConsumerBuilder, ConsumerRebalanceListener, GroupMembership, RebalanceContext,
+};
 use kavka::mock::{GroupState, MockCluster};
 use kavka::protocol::ApiKey;
 use kavka::types::OffsetAndMetadata;
@@ -433,7 +435,7 @@ fn a_static_member_keeps_its_seat() {
     let mut other = fixed();
     poll_until(&mut [&mut other], |all| counts(all) == [2]);
     assert_eq!(error_of(&mut again).kind(), ErrorKind::FencedInstance);
-    other.close_with(CloseOptions::new(LONG).give_up_seat(true)).unwrap();
+    other.close_with(CloseOptions::new(LONG).group_membership(GroupMembership::Leave)).unwrap();
     assert!(cluster.group_members("g").is_empty());
 }
 

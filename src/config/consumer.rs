@@ -18,6 +18,14 @@ macro_rules! consumer_options {
             /// Needs `group_id`, and has to be another one in each member. Defaults to none.
             group_instance_id: Option<String> = None, "group.instance.id", "group_instance_id";
 
+            /// Which group protocol is spoken: `classic`, or `consumer` for that of KIP-848, where the coordinator
+            /// shares out the partitions and sets the times. Needs Kafka 4.0. Defaults to `classic`.
+            group_protocol: GroupProtocol = GroupProtocol::Classic, "group.protocol", "group_protocol";
+
+            /// The coordinator's assignor, with `group_protocol=consumer`: Kafka has `uniform` and `range`. None
+            /// leaves the choice to the coordinator. Defaults to none.
+            group_remote_assignor: Option<String> = None, "group.remote.assignor", "group_remote_assignor";
+
             /// The rack (or zone) that the program runs in, so that records can come from the nearest replica
             /// (KIP-392). Empty when unknown. Defaults to empty.
             client_rack: String = String::new(), "client.rack", "client_rack";
@@ -80,8 +88,9 @@ macro_rules! consumer_options {
                 "heartbeat.interval.ms", "heartbeat_interval_ms", 1 => MAX_MS;
 
             /// How a group's partitions are shared out, in order of preference; the members take the first one
-            /// that all of them have. In strings the names, or Kafka's class names. kafka-python's value: Kafka's
-            /// own consumer names the cooperative-sticky assignor second. Defaults to `range,roundrobin`.
+            /// that all of them have: `range`, `roundrobin`, `sticky`, `cooperative-sticky`, or one of the program's
+            /// own. In strings the names, or Kafka's class names. kafka-python's value: Kafka's own consumer names the
+            /// cooperative-sticky assignor second. Defaults to `range,roundrobin`.
             partition_assignment_strategy: Vec<Assignor> = vec![Assignor::Range, Assignor::RoundRobin],
                 "partition.assignment.strategy", "partition_assignment_strategy";
 
@@ -114,7 +123,8 @@ impl ConsumerConfig {
     pub fn check(&self, faults: &mut Faults) {
         self.common.check(faults);
         self.check_bounds(faults);
-        if self.heartbeat_interval > self.session_timeout / 3 {
+        let classic = self.group_protocol == GroupProtocol::Classic;
+        if classic && self.heartbeat_interval > self.session_timeout / 3 {
             faults.push(format!(
                 "heartbeat.interval.ms ({}) must be at most a third of session.timeout.ms ({})",
                 show_ms(self.heartbeat_interval),
@@ -136,6 +146,37 @@ impl ConsumerConfig {
         }
         self.check_static_member(faults);
         self.check_assignors(faults);
+        self.check_protocol(faults);
+    }
+
+    /// Each protocol has options that mean nothing in the other one.
+    fn check_protocol(&self, faults: &mut Faults) {
+        match self.group_protocol {
+            GroupProtocol::Classic => {
+                if let Some(assignor) = &self.group_remote_assignor {
+                    faults.push(format!("group.remote.assignor ({assignor}) needs group.protocol=consumer"));
+                }
+            }
+            GroupProtocol::Consumer => {
+                for (field, property) in [
+                    ("session_timeout", "session.timeout.ms"),
+                    ("heartbeat_interval", "heartbeat.interval.ms"),
+                    ("partition_assignment_strategy", "partition.assignment.strategy"),
+                ] {
+                    if self.is_explicit(field) {
+                        faults.push(format!(
+                            "{property} cannot be set with group.protocol=consumer, where the coordinator decides on it"
+                        ));
+                    }
+                }
+                if self.group_remote_assignor.as_deref() == Some("") {
+                    faults.push(
+                        "group.remote.assignor is empty; leave it out for the coordinator's choice"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
     }
 
     fn check_static_member(&self, faults: &mut Faults) {

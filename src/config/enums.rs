@@ -219,13 +219,12 @@ words! {
         Fnv1aRandom: "fnv1a_random",
     }
 
-    /// How the partitions of a group are shared out (classic group protocol).
-    #[non_exhaustive]
-    Assignor {
-        /// Each topic by itself, in contiguous ranges.
-        Range: "range" | "org.apache.kafka.clients.consumer.RangeAssignor",
-        /// All partitions of all topics in turn.
-        RoundRobin: "roundrobin" | "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+    /// How the members of a group come to agree.
+    GroupProtocol {
+        /// The members share out the partitions among themselves, one of them leading.
+        Classic: "classic",
+        /// The coordinator shares them out, and members change over one by one (KIP-848). Needs Kafka 4.0.
+        Consumer: "consumer",
     }
 }
 

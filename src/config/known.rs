@@ -103,8 +103,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("default.offset.commit.callback", TYPED),
     ("metadata.max.idle.ms", NOT_YET),
     ("bootstrap.controllers", NOT_YET),
-    ("group.protocol", NOT_YET),
-    ("group.remote.assignor", NOT_YET),
     ("share.*", NOT_YET),
     ("internal.*", "is internal to Kafka's own clients"),
     ("socket.options", "is kafka-python's; kavka's sockets always have TCP_NODELAY and SO_KEEPALIVE"),

@@ -11,6 +11,7 @@
 mod table;
 mod admin;
 mod argument;
+mod assignor;
 mod common;
 mod consumer;
 mod credentials;
@@ -31,6 +32,9 @@ mod tests;
 
 pub use admin::AdminConfig;
 pub use argument::Argument;
+pub use assignor::{
+    Assignor, GroupAssignment, GroupMember, GroupTopic, GroupTopics, LastAssignment, PartitionAssignor,
+};
 pub use common::CommonConfig;
 pub use consumer::ConsumerConfig;
 pub use credentials::{
@@ -38,7 +42,7 @@ pub use credentials::{
     Provider,
 };
 pub use enums::{
-    Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
+    Acks, AutoOffsetReset, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel,
     PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType, TlsVersion,
 };
 pub use faults::Faults;
@@ -68,11 +72,12 @@ mod rows {
     pub(crate) use std::path::PathBuf;
     pub(crate) use std::time::Duration;
 
+    pub(crate) use super::assignor::Assignor;
     pub(crate) use super::credentials::{
         AwsCredentialsProvider, CredentialsProvider, OAuthTokenProvider, Provider,
     };
     pub(crate) use super::enums::{
-        Acks, Assignor, AutoOffsetReset, CompressionType, DnsLookup, HostnameCheck, IsolationLevel,
+        Acks, AutoOffsetReset, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel,
         PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType,
         TlsVersion,
     };

@@ -217,6 +217,8 @@ const PRODUCER: &[(&str, &str)] = &[
 const CONSUMER: &[(&str, &str)] = &[
     ("group.id", ""),
     ("group.instance.id", ""),
+    ("group.protocol", "classic"),
+    ("group.remote.assignor", ""),
     ("client.rack", ""),
     ("auto.offset.reset", "latest"),
     ("enable.auto.commit", "true"),
@@ -380,8 +382,14 @@ const SASL_TEXTS: &[&str] = &[
 fn values_of_the_wrong_type_are_refused_with_key_and_value() {
     for client in Client::ALL {
         for option in client.options() {
-            let free_text =
-                ["bootstrap.servers", "client.id", "client.rack", "group.id", "group.instance.id"];
+            let free_text = [
+                "bootstrap.servers",
+                "client.id",
+                "client.rack",
+                "group.id",
+                "group.instance.id",
+                "group.remote.assignor",
+            ];
             let is_text = option.property.starts_with("ssl.")
                 && !option.property.contains("protocol")
                 && !["ssl.backend", "ssl.verify"].contains(&option.property)
@@ -1011,5 +1019,35 @@ fn logins_that_cannot_be_are_told_in_full() {
             assert!(text.contains(fault), "{options:?}: {text}");
         }
         assert!(!text.contains("hush"), "{text}");
+    }
+}
+
+#[test]
+fn options_of_the_other_group_protocol_are_refused_by_name() {
+    let modern = || consumer().group_protocol(GroupProtocol::Consumer).group_id("g");
+    modern().group_remote_assignor("range").build().expect("options of the new protocol");
+    for (key, value) in [
+        ("session.timeout.ms", "45000"),
+        ("heartbeat.interval.ms", "3000"),
+        ("partition.assignment.strategy", "range"),
+    ] {
+        let text = refusal(modern().set(key, value).build());
+        assert!(text.contains(&format!("{key} cannot be set with group.protocol=consumer")), "{text}");
+    }
+    let text = refusal(consumer().group_id("g").group_remote_assignor("range").build());
+    assert!(text.contains("group.remote.assignor (range) needs group.protocol=consumer"), "{text}");
+    let text = refusal(modern().group_remote_assignor("").build());
+    assert!(text.contains("group.remote.assignor is empty"), "{text}");
+}
+
+#[test]
+fn assignors_are_read_by_either_name() {
+    for (text, name) in [
+        ("sticky", "sticky"),
+        ("org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "cooperative-sticky"),
+        ("COOPERATIVE_STICKY", "cooperative-sticky"),
+    ] {
+        let config = consumer().set("partition_assignment_strategy", text).build().expect(text);
+        assert_eq!(config.partition_assignment_strategy[0].as_str(), name);
     }
 }

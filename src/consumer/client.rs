@@ -9,6 +9,7 @@ use super::builder::ConsumerBuilder;
 use super::core::Core;
 use super::listener::ConsumerRebalanceListener;
 use super::offsets::list_offsets;
+use super::subscribe::Subscription;
 use super::subscription::Selection;
 use super::waker::ConsumerWaker;
 use crate::cluster::GRACE;
@@ -77,10 +78,7 @@ impl<K, V> KafkaConsumer<K, V> {
     /// [`ErrorKind::IllegalState`] after [`assign`](Self::assign), [`ErrorKind::InvalidArgument`] for a name that
     /// no topic can have.
     pub fn subscribe<T: AsRef<str>>(&mut self, topics: impl IntoIterator<Item = T>) -> Result<()> {
-        let topics = names(topics)?;
-        self.core.subscribe(topics)?;
-        self.core.listener = None;
-        Ok(())
+        self.subscribe_to(Subscription::topics(topics))
     }
 
     /// As [`subscribe`](Self::subscribe), with a listener that is told of rebalances.
@@ -92,18 +90,44 @@ impl<K, V> KafkaConsumer<K, V> {
         topics: impl IntoIterator<Item = T>,
         listener: impl ConsumerRebalanceListener + 'static,
     ) -> Result<()> {
-        let topics = names(topics)?;
-        self.core.subscribe(topics)?;
-        self.core.listener = Some(Box::new(listener));
+        self.subscribe_to(Subscription::topics(topics).listener(listener))
+    }
+
+    /// Reads all topics whose whole name matches a regular expression; see [`Subscription::pattern`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no regular expression, [`ErrorKind::IllegalState`] after
+    /// [`assign`](Self::assign).
+    pub fn subscribe_pattern(&mut self, pattern: impl AsRef<str>) -> Result<()> {
+        self.subscribe_to(Subscription::pattern(pattern))
+    }
+
+    /// As [`subscribe`](Self::subscribe): to topics or to a pattern, with a listener of either kind or without.
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe) and [`subscribe_pattern`](Self::subscribe_pattern);
+    /// [`ErrorKind::IllegalState`] for a pattern of the coordinator's without a group of the new protocol.
+    pub fn subscribe_to(&mut self, subscription: Subscription) -> Result<()> {
+        let (selection, listener) = subscription.into_parts()?;
+        self.core.subscribe(selection)?;
+        self.core.listener = listener;
         Ok(())
     }
 
-    /// The topics that are subscribed, sorted; empty with [`assign`](Self::assign).
+    /// The topics that are subscribed, sorted: with a pattern those that it matches by now. Empty with
+    /// [`assign`](Self::assign), and with a pattern of the coordinator's, which alone knows them.
     pub fn subscription(&self) -> Vec<String> {
-        match &self.core.subscription.selection {
-            Selection::Topics(topics) => topics.iter().map(|topic| topic.to_string()).collect(),
-            _ => Vec::new(),
-        }
+        self.core.subscription.selection.topics().iter().map(|topic| topic.to_string()).collect()
+    }
+
+    /// Has the group rebalance at the next `poll()`, as when something has changed that only the program's assignor
+    /// knows of (KIP-568). The coordinator logs the reason (KIP-800).
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when the consumer is not subscribed in a group, or the group is of the new
+    /// protocol, where the coordinator decides.
+    pub fn enforce_rebalance(&mut self, reason: &str) -> Result<()> {
+        self.core.enforce_rebalance(reason)
     }
 
     /// Leaves the group and reads nothing. Commits before, where that is automatic.
@@ -362,18 +386,7 @@ impl<K, V> KafkaConsumer<K, V> {
     fn refresh_all(&self) -> Result<()> {
         let deadline = self.core.clock.deadline(self.core.default_timeout());
         self.core.io.run(deadline + GRACE, "metadata of all topics", move |io| async move {
-            io.cluster.set_want_all(true);
-            let all = async {
-                while let Err(error) = io.cluster.update().await {
-                    if !error.is_retriable() {
-                        return Err(error);
-                    }
-                }
-                Ok(())
-            };
-            let outcome = io.cluster.within(deadline, "metadata of all topics", all).await;
-            io.cluster.set_want_all(false);
-            outcome
+            io.refresh_all(deadline).await
         })
     }
 
@@ -483,7 +496,7 @@ impl<K, V> KafkaConsumer<K, V> {
         let committed = core.commit_before_leaving(left(core));
         // It was tried; leaving the group is not to try it again.
         core.config.enable_auto_commit = false;
-        let (told, gone) = core.leave_group("the consumer was closed", options.give_up_seat, deadline);
+        let (told, gone) = core.leave_group("the consumer was closed", options.membership, deadline);
         core.finish_commits(deadline);
         core.closed = true;
         core.subscription.set_partitions([]);
@@ -523,13 +536,13 @@ impl<K, V> fmt::Debug for KafkaConsumer<K, V> {
 pub struct CloseOptions {
     timeout: Duration,
     commit: bool,
-    give_up_seat: bool,
+    membership: GroupMembership,
 }
 
 impl CloseOptions {
     /// What [`KafkaConsumer::close`] does.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, commit: true, give_up_seat: false }
+        Self { timeout, commit: true, membership: GroupMembership::Default }
     }
 
     /// Whether to commit, where that is automatic; `false` when the last batch was not worked on. Defaults to
@@ -540,21 +553,25 @@ impl CloseOptions {
         self
     }
 
-    /// Whether a static member leaves its group for good, so that others get its partitions at once. Defaults to
-    /// `false`.
+    /// Whether the member leaves its group (KIP-1092). Defaults to [`GroupMembership::Default`].
     #[must_use]
-    pub fn give_up_seat(mut self, give_up_seat: bool) -> Self {
-        self.give_up_seat = give_up_seat;
+    pub fn group_membership(mut self, membership: GroupMembership) -> Self {
+        self.membership = membership;
         self
     }
 }
 
-fn names<T: AsRef<str>>(topics: impl IntoIterator<Item = T>) -> Result<BTreeSet<Arc<str>>> {
-    let name = |topic: T| {
-        check_topic_name(topic.as_ref())?;
-        Ok(Arc::from(topic.as_ref()))
-    };
-    topics.into_iter().map(name).collect()
+/// What becomes of the membership when a consumer is closed (KIP-1092); see [`CloseOptions::group_membership`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum GroupMembership {
+    /// A member leaves; a static one keeps its seat until its session is over.
+    #[default]
+    Default,
+    /// The member leaves, even if it is a static one, so that others get its partitions at once.
+    Leave,
+    /// The member stays until its session is over, even if it is not a static one, so that a restart within that
+    /// time moves no partitions twice.
+    Remain,
 }
 
 fn collect_offsets<O: Into<OffsetAndMetadata>>(

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::group::commit::{Committer, Offsets};
 use super::io::no_group;
-use super::subscription::Selection;
 use crate::cluster::GRACE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::panic_text;
@@ -33,15 +32,15 @@ impl Core {
         }
         match (&self.group.identity, &self.subscription.selection) {
             (Some(identity), _) if !self.group.lost => {
-                let (generation, member_id) = (identity.generation, identity.member_id.clone());
-                Ok(Committer { generation, member_id })
+                let (life, generation) = (identity.life, identity.generation);
+                Ok(Committer { life, generation, member_id: identity.member_id.clone() })
             }
             // A commit without a member id would be taken if the group is empty, whoever has read since.
-            (_, Selection::Topics(_)) => {
+            (_, selection) if selection.is_subscription() => {
                 let text = "the offsets were not committed: the consumer is not in its group at the moment";
                 Err(Error::new(ErrorKind::CommitFailed, text).with_retriable(self.group.joining))
             }
-            _ => Ok(Committer { generation: -1, member_id: String::new() }),
+            _ => Ok(Committer { life: 0, generation: -1, member_id: String::new() }),
         }
     }
 

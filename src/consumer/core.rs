@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::commits::Commits;
 use super::event::{Event, FetchFailure, Shared, Slot};
 use super::io::ConsumerIo;
-use super::listener::ConsumerRebalanceListener;
+use super::listener::Listener;
 use super::membership::GroupState;
 use super::reader::Reader;
 use super::subscription::{Phase, SubscriptionState};
@@ -31,7 +31,7 @@ pub(super) struct Core {
     pub(super) io: IoThread<ConsumerIo>,
     pub(super) shared: Arc<Shared>,
     pub(super) subscription: SubscriptionState,
-    pub(super) listener: Option<Box<dyn ConsumerRebalanceListener>>,
+    pub(super) listener: Option<Listener>,
     inbox: Receiver<Event>,
     ready: VecDeque<Reader>,
     current: Option<Reader>,
@@ -40,8 +40,6 @@ pub(super) struct Core {
     /// For the next poll to return, one each.
     pub(super) errors: VecDeque<Error>,
     pub(super) group: GroupState,
-    /// Counts the joins; only the newest one's outcome is of interest.
-    pub(super) joins: u64,
     pub(super) commits: Commits,
     activity: u64,
     pub(super) closed: bool,
@@ -75,7 +73,6 @@ impl Core {
             out_of_range: Vec::new(),
             errors: VecDeque::new(),
             group: GroupState::default(),
-            joins: 0,
             commits: Commits::default(),
             activity: 0,
             closed: false,
@@ -160,7 +157,6 @@ impl Core {
 
     /// Takes note of an event. No code of the program runs here.
     fn handle(&mut self, event: Event) {
-        let generation = self.group.identity.as_ref().map(|identity| identity.generation);
         match event {
             Event::Fetched(chunk) => {
                 let limits = DecompressLimits::default();
@@ -187,35 +183,14 @@ impl Core {
                     self.subscription.ask_again(slot, Phase::NeedsReset(spec));
                 }
             }
-            Event::Joined(number, outcome) => {
-                if !self.group.joining || number != self.joins {
-                    return;
-                }
-                self.group.joining = false;
-                match outcome {
-                    Ok(joined) => self.group.joined = Some(joined),
-                    Err(error) => {
-                        self.group.needs_join = true;
-                        self.errors.push_back(error);
-                    }
+            Event::Joined(number, outcome) => self.errors.extend(self.group.join_ended(number, outcome)),
+            Event::RejoinNeeded(life) => self.group.rejoin_needed(life),
+            Event::MemberLost(life, error) => {
+                if self.group.member_lost(life, error.as_ref()) {
+                    self.errors.extend(error);
                 }
             }
-            Event::RejoinNeeded(of) => {
-                let pending = self.group.joined.as_ref().map(|joined| joined.generation);
-                if generation == Some(of) || pending == Some(of) {
-                    self.group.needs_join = true;
-                }
-            }
-            Event::MemberLost(of, error) => {
-                let pending = self.group.joined.as_ref().map(|joined| joined.generation);
-                if pending == Some(of) {
-                    self.group.joined = None;
-                } else if generation != Some(of) {
-                    return;
-                }
-                (self.group.needs_join, self.group.lost) = (true, true);
-                self.errors.extend(error);
-            }
+            Event::Target(target) => self.group.aim(target),
             Event::CommitDone(id, outcome) => self.commits.done.push_back((id, outcome)),
             Event::TopicsChanged => self.group.topics_changed = true,
             Event::Failed(error) => self.errors.push_back(error),

@@ -1,7 +1,8 @@
 //! What the IO thread tells the caller's thread, all by one channel, so that a caller waits in one place.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 
@@ -26,13 +27,14 @@ pub(super) enum Event {
     Committed(Vec<Slot>, Result<Vec<Option<OffsetAndMetadata>>>),
     /// The offset to begin at, and its leader epoch.
     Reset(Slot, OffsetSpec, Result<(i64, Option<i32>)>),
-    /// The outcome of the join of this number: the member is in the group with these partitions, or joining
-    /// cannot succeed without the program.
-    Joined(u64, Result<Joined>),
-    /// The group waits for this generation's members to join again.
-    RejoinNeeded(i32),
-    /// The member of this generation is no longer one. The error is for the next poll.
-    MemberLost(i32, Option<Error>),
+    /// The outcome of the join of this number.
+    Joined(u64, JoinOutcome),
+    /// The group waits for the member of this life to join again.
+    RejoinNeeded(u64),
+    /// The member of this life is no longer one. The error is for the next poll.
+    MemberLost(u64, Option<Error>),
+    /// What the coordinator wants the member to have (KIP-848).
+    Target(Target),
     /// The outcome of an asynchronous commit.
     CommitDone(u64, Result<()>),
     /// Partitions of the watched topics have appeared or vanished.
@@ -58,13 +60,42 @@ pub(super) enum FetchFailure {
     Other(Error),
 }
 
+/// What joining led to.
+#[derive(Debug)]
+pub(super) enum JoinOutcome {
+    Joined(Joined),
+    /// The coordinator does not know the member any more: what it kept is lost, and it has to join anew.
+    Lost,
+    /// It cannot succeed without the program.
+    Failed(Error),
+}
+
 /// What a rebalance ended with.
 #[derive(Debug)]
 pub(super) struct Joined {
+    /// The life of the member that joined.
+    pub(super) life: u64,
+    /// The epoch in the new protocol, as it was then.
     pub(super) generation: i32,
     pub(super) member_id: String,
     pub(super) is_leader: bool,
+    /// What it had, it still has; only the difference changes hands.
+    pub(super) cooperative: bool,
+    /// None in the new protocol, where they come as a [`Target`].
     pub(super) partitions: Vec<TopicPartition>,
+    /// For the leader, the topics of all members: when they change, the group has to rebalance.
+    pub(super) group_topics: BTreeSet<Arc<str>>,
+}
+
+/// What a member of the new protocol is to have, all in all.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) life: u64,
+    /// To acknowledge it with.
+    pub(super) number: u64,
+    pub(super) partitions: Vec<TopicPartition>,
+    /// Those of them that belong to another topic of the same name than before.
+    pub(super) recreated: Vec<TopicPartition>,
 }
 
 /// What both threads look at without a message.
@@ -76,6 +107,8 @@ pub(super) struct Shared {
     woken: AtomicBool,
     /// Twice the number of times that the program got control back, plus one while it has it.
     activity: AtomicU64,
+    /// The member's epoch in the new protocol, which changes without a rebalance.
+    member_epoch: AtomicI32,
 }
 
 impl Shared {
@@ -108,6 +141,14 @@ impl Shared {
     #[inline]
     pub(super) fn set_activity(&self, activity: u64) {
         self.activity.store(activity, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_member_epoch(&self, epoch: i32) {
+        self.member_epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    pub(super) fn member_epoch(&self) -> i32 {
+        self.member_epoch.load(Ordering::Relaxed)
     }
 
     pub(super) fn activity(&self) -> u64 {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::event::{Event, Events};
 use super::fetcher::Fetcher;
@@ -31,6 +32,8 @@ pub(super) struct ConsumerIo {
 #[derive(Default)]
 struct Watched {
     topics: BTreeSet<Arc<str>>,
+    /// All topics of the cluster, for a pattern to be matched with.
+    all: bool,
     partitions: BTreeMap<Arc<str>, usize>,
     refused: BTreeSet<Arc<str>>,
 }
@@ -60,11 +63,41 @@ impl ConsumerIo {
     pub(super) fn set_topics(&self, topics: BTreeSet<Arc<str>>) {
         {
             let mut watched = self.watched.borrow_mut();
-            watched.partitions = partition_counts(&self.cluster, &topics);
             watched.refused.clear();
             watched.topics.clone_from(&topics);
+            watched.all = false;
+            watched.partitions = partition_counts(&self.cluster, &watched);
         }
+        self.cluster.set_want_all(false);
         self.cluster.set_topics(topics);
+    }
+
+    /// Keeps all topics of the cluster in view.
+    pub(super) fn watch_all(&self) {
+        {
+            let mut watched = self.watched.borrow_mut();
+            watched.refused.clear();
+            watched.topics.clear();
+            watched.all = true;
+            watched.partitions = partition_counts(&self.cluster, &watched);
+        }
+        self.cluster.set_want_all(true);
+    }
+
+    /// Looks at all topics of the cluster once, for at most until `deadline`.
+    pub(super) async fn refresh_all(&self, deadline: Instant) -> Result<()> {
+        self.cluster.set_want_all(true);
+        let all = async {
+            loop {
+                match self.cluster.update().await {
+                    Err(error) if error.is_retriable() => {}
+                    outcome => return outcome,
+                }
+            }
+        };
+        let outcome = self.cluster.within(deadline, "metadata of all topics", all).await;
+        self.cluster.set_want_all(self.watched.borrow().all);
+        outcome
     }
 
     /// Asks for positions; the answers come as events.
@@ -133,7 +166,7 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
     loop {
         changed.notified().await;
         let mut watched = watched.borrow_mut();
-        let counts = partition_counts(&cluster, &watched.topics);
+        let counts = partition_counts(&cluster, &watched);
         if counts != watched.partitions {
             watched.partitions = counts;
             events.send(Event::TopicsChanged);
@@ -152,10 +185,14 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
     }
 }
 
-fn partition_counts(cluster: &Cluster, topics: &BTreeSet<Arc<str>>) -> BTreeMap<Arc<str>, usize> {
+fn partition_counts(cluster: &Cluster, watched: &Watched) -> BTreeMap<Arc<str>, usize> {
     let view = cluster.snapshot();
+    if watched.all {
+        let topics = view.topics().filter(|topic| topic.error.is_ok());
+        return topics.map(|topic| (Arc::clone(&topic.name), topic.partitions.len())).collect();
+    }
     let count = |topic: &Arc<str>| Some((Arc::clone(topic), view.topic(topic)?.partitions.len()));
-    topics.iter().filter_map(count).collect()
+    watched.topics.iter().filter_map(count).collect()
 }
 
 /// Makes an iterating program look at the clock in time for an automatic commit, so that it need not with every

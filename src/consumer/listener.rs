@@ -1,9 +1,12 @@
 //! What a program is told of rebalances.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use super::async_listener::BoxedAsyncListener;
 use super::core::Core;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::bridge::panic_text;
 use crate::types::{OffsetAndMetadata, TopicPartition};
 
 /// Is told when partitions come and go. Given to
@@ -12,6 +15,12 @@ use crate::types::{OffsetAndMetadata, TopicPartition};
 /// All methods run inside of `poll()` (or `close()`, `unsubscribe()`), on the program's thread, so they may
 /// block; heartbeats go on meanwhile. An error or a panic is returned by that call, after the rebalance has
 /// been brought to its end.
+///
+/// With a cooperative assignor, and in the new protocol (KIP-848), each method is told only of the difference:
+/// partitions that stay are not mentioned. At the end of each rebalance
+/// [`on_partitions_assigned`](Self::on_partitions_assigned) is called, even if nothing is new.
+///
+/// [`AsyncConsumerRebalanceListener`](super::AsyncConsumerRebalanceListener) is for what is written with `async`.
 pub trait ConsumerRebalanceListener: Send {
     /// These partitions are about to go to somebody else: the last chance to commit what was worked on.
     ///
@@ -135,5 +144,70 @@ impl RebalanceContext<'_> {
     /// The bound on the blocking calls of this context: `default_api_timeout`.
     pub fn timeout(&self) -> Duration {
         self.core.default_timeout()
+    }
+}
+
+/// The listener that the program gave.
+pub(super) enum Listener {
+    Sync(Box<dyn ConsumerRebalanceListener>),
+    Async(BoxedAsyncListener),
+}
+
+/// What a listener is told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum News {
+    Revoked,
+    Assigned,
+    Lost,
+}
+
+impl News {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Revoked => "on_partitions_revoked",
+            Self::Assigned => "on_partitions_assigned",
+            Self::Lost => "on_partitions_lost",
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn tell_revoked(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.tell(News::Revoked, partitions)
+    }
+
+    pub(super) fn tell_assigned(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.tell(News::Assigned, partitions)
+    }
+
+    pub(super) fn tell_lost(&mut self, partitions: &[TopicPartition]) -> Result<()> {
+        self.tell(News::Lost, partitions)
+    }
+
+    /// Runs code of the program. It may not bring the consumer down.
+    fn tell(&mut self, news: News, partitions: &[TopicPartition]) -> Result<()> {
+        let outcome = match self.listener.take() {
+            None => return Ok(()),
+            Some(Listener::Sync(mut listener)) => {
+                let mut context = RebalanceContext { core: self };
+                let call = AssertUnwindSafe(|| match news {
+                    News::Revoked => listener.on_partitions_revoked(&mut context, partitions),
+                    News::Assigned => listener.on_partitions_assigned(&mut context, partitions),
+                    News::Lost => listener.on_partitions_lost(&mut context, partitions),
+                });
+                let outcome = catch_unwind(call);
+                self.listener = Some(Listener::Sync(listener));
+                outcome
+            }
+            Some(Listener::Async(listener)) => self.tell_async(listener, news, partitions),
+        };
+        self.flush();
+        match outcome {
+            Ok(outcome) => outcome.map_err(|error| error.context(news.method())),
+            Err(panic) => {
+                let text = format!("{} panicked: {}", news.method(), panic_text(&*panic));
+                Err(Error::new(ErrorKind::Panic, text))
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! so that `poll()` waits in one place, with one deadline.
 
 mod assignors;
+mod async_listener;
 mod buffer;
 mod builder;
 mod client;
@@ -18,16 +19,21 @@ mod io;
 mod listener;
 mod membership;
 mod offsets;
+mod pattern;
 mod poll;
 mod reader;
 mod record;
 mod session;
+mod subscribe;
 mod subscription;
 mod waker;
 
+pub use async_listener::{AsyncConsumerRebalanceListener, AsyncRebalanceContext};
 pub use builder::ConsumerBuilder;
-pub use client::{CloseOptions, KafkaConsumer};
+pub use client::{CloseOptions, GroupMembership, KafkaConsumer};
 pub use listener::{ConsumerRebalanceListener, RebalanceContext};
+pub use pattern::SubscriptionPattern;
 pub use poll::Iter;
 pub use record::{ConsumerRecord, ConsumerRecords};
+pub use subscribe::Subscription;
 pub use waker::ConsumerWaker;

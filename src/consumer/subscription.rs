@@ -10,6 +10,7 @@ use slab::Slab;
 
 use super::buffer::PartitionShared;
 use super::event::Slot;
+use super::pattern::TopicPattern;
 use crate::config::AutoOffsetReset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{OffsetAndMetadata, OffsetSpec, TopicPartition};
@@ -23,6 +24,25 @@ pub(super) enum Selection {
     Manual,
     /// By `subscribe()`.
     Topics(BTreeSet<Arc<str>>),
+    /// By a pattern, which matched these topics last.
+    Pattern(TopicPattern, BTreeSet<Arc<str>>),
+    /// By a pattern that the coordinator looks at (KIP-848).
+    Remote(String),
+}
+
+impl Selection {
+    /// Whether a group shares out what is read.
+    pub(super) fn is_subscription(&self) -> bool {
+        matches!(self, Self::Topics(_) | Self::Pattern(..) | Self::Remote(_))
+    }
+
+    /// The topics that are wanted by name.
+    pub(super) fn topics(&self) -> BTreeSet<Arc<str>> {
+        match self {
+            Self::Topics(topics) | Self::Pattern(_, topics) => topics.clone(),
+            _ => BTreeSet::new(),
+        }
+    }
 }
 
 /// Where a partition's position comes from.

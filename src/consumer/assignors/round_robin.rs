@@ -1,24 +1,24 @@
 //! All partitions of all topics in turn; a member that does not want a topic is passed over.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Assignment, Member, wants};
+use super::wants;
+use crate::config::{GroupAssignment, GroupMember, GroupTopics};
 use crate::types::TopicPartition;
 
-pub(super) fn assign(members: &[&Member], partitions: &BTreeMap<Arc<str>, i32>) -> Assignment {
-    let mut assignment = Assignment::new();
+pub(super) fn assign(members: &[&GroupMember], topics: &GroupTopics) -> GroupAssignment {
+    let mut assignment = GroupAssignment::new();
     let mut turn = 0;
-    for (topic, count) in partitions {
-        if !members.iter().any(|member| wants(member, topic)) {
+    for (name, topic) in topics {
+        if !members.iter().any(|member| wants(member, name)) {
             continue;
         }
-        for partition in 0..*count {
+        for (partition, _) in (0..).zip(&topic.partitions) {
             // Somebody wants it, so the circle comes to an end.
             for member in members.iter().cycle().skip(turn).take(members.len()) {
                 turn = (turn + 1) % members.len();
-                if wants(member, topic) {
-                    let tp = TopicPartition::new(Arc::clone(topic), partition);
+                if wants(member, name) {
+                    let tp = TopicPartition::new(Arc::clone(name), partition);
                     assignment.entry(member.id.clone()).or_default().push(tp);
                     break;
                 }

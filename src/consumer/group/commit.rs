@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::coordinator::Coordinator;
+use crate::config::GroupProtocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -10,11 +11,14 @@ use crate::protocol::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::protocol::messages::{OffsetCommitRequest, OffsetFetchRequest};
+use crate::protocol::{Request, Uuid};
 use crate::types::{OffsetAndMetadata, TopicPartition};
 
 /// Who commits: a member of a generation, or a consumer that has assigned its partitions itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::consumer) struct Committer {
+    /// The life of the member in the new protocol, in which its epoch goes up.
+    pub(in crate::consumer) life: u64,
     /// -1 outside of the group protocol.
     pub(in crate::consumer) generation: i32,
     pub(in crate::consumer) member_id: String,
@@ -43,7 +47,9 @@ impl Coordinator {
             loop {
                 match this.try_commit(&offsets, &committer).await {
                     Err(error)
-                        if retries && error.is_retriable() && error.kind() != ErrorKind::CommitFailed =>
+                        if (retries || error.code() == Some(ErrorCode::STALE_MEMBER_EPOCH))
+                            && error.is_retriable()
+                            && error.kind() != ErrorKind::CommitFailed =>
                     {
                         log::debug!("{error}");
                         failures += 1;
@@ -55,10 +61,41 @@ impl Coordinator {
         }
     }
 
-    async fn try_commit(&self, offsets: &Offsets, committer: &Committer) -> Result<()> {
-        if committer.generation >= 0 && self.0.member.borrow().generation != committer.generation {
-            return Err(self.moved_on(ErrorCode::ILLEGAL_GENERATION, false));
+    /// The generation or epoch to commit in; `None` when the member has begun anew since.
+    fn generation_of(&self, committer: &Committer) -> Option<i32> {
+        let member = self.0.member.borrow();
+        match self.0.config.group_protocol {
+            _ if committer.generation < 0 => Some(committer.generation),
+            GroupProtocol::Classic => Some(member.generation).filter(|now| *now == committer.generation),
+            GroupProtocol::Consumer => {
+                Some(member.generation).filter(|now| *now >= 0 && member.life == committer.life)
+            }
         }
+    }
+
+    /// The ids of all topics, if all have one and the coordinator is new enough to want them.
+    async fn topic_ids<R: Request>(
+        &self,
+        topics: &[&str],
+        first: i16,
+    ) -> Result<Option<HashMap<String, Uuid>>> {
+        let view = self.0.cluster.snapshot();
+        let id = |name: &&str| {
+            let topic = view.topic(name).filter(|topic| topic.error.is_ok() && !topic.id.is_zero())?;
+            Some(((*name).to_owned(), topic.id))
+        };
+        let ids: Option<HashMap<String, Uuid>> = topics.iter().map(id).collect();
+        let version = self.connection().await?.pick_version::<R>(i16::MAX)?;
+        Ok(ids.filter(|_| version >= first))
+    }
+
+    async fn try_commit(&self, offsets: &Offsets, committer: &Committer) -> Result<()> {
+        let Some(generation) = self.generation_of(committer) else {
+            return Err(self.moved_on(ErrorCode::ILLEGAL_GENERATION, false));
+        };
+        let names: Vec<&str> = offsets.keys().map(TopicPartition::topic).collect();
+        let ids = self.topic_ids::<OffsetCommitRequest>(&names, COMMIT_BY_ID).await?;
+        let id_of = |name: &str| ids.as_ref().and_then(|ids| ids.get(name)).copied().unwrap_or_default();
         let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
         for (tp, offset) in offsets {
             let partition = OffsetCommitRequestPartition {
@@ -72,40 +109,52 @@ impl Coordinator {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(OffsetCommitRequestTopic {
                     name: tp.topic().to_owned(),
+                    topic_id: id_of(tp.topic()),
                     partitions: vec![partition],
-                    ..OffsetCommitRequestTopic::default()
                 }),
             }
         }
         let config = &self.0.config;
         let request = |_| OffsetCommitRequest {
             group_id: self.0.group_id.clone(),
-            generation_id_or_member_epoch: committer.generation,
+            generation_id_or_member_epoch: generation,
             member_id: committer.member_id.clone(),
-            group_instance_id: config.group_instance_id.clone().filter(|_| committer.generation >= 0),
+            group_instance_id: config.group_instance_id.clone().filter(|_| generation >= 0),
             topics,
             ..OffsetCommitRequest::default()
         };
-        let response = self.request(COMMIT_BY_NAME, config.common.request_timeout, request).await?;
+        let cap = if ids.is_some() { i16::MAX } else { COMMIT_BY_ID - 1 };
+        let response = self.request(cap, config.common.request_timeout, request).await?;
         for topic in response.topics {
+            let name = ids.iter().flatten().find(|(_, id)| **id == topic.topic_id && topic.name.is_empty());
+            let name = name.map_or(&topic.name, |(name, _)| name);
             for partition in topic.partitions {
-                self.check(partition.error_code, committer).map_err(|error| {
-                    error.with_topic(&topic.name).with_partition(partition.partition_index)
-                })?;
+                self.check(partition.error_code, generation, committer)
+                    .map_err(|error| error.with_topic(name).with_partition(partition.partition_index))?;
             }
         }
         Ok(())
     }
 
-    fn check(&self, code: ErrorCode, committer: &Committer) -> Result<()> {
+    fn check(&self, code: ErrorCode, generation: i32, committer: &Committer) -> Result<()> {
+        let is_member = || generation >= 0 && self.generation_of(committer) == Some(generation);
         match code {
             ErrorCode::NONE => Ok(()),
             ErrorCode::REBALANCE_IN_PROGRESS => Err(self.moved_on(code, true)),
+            // The epoch has gone on while the commit was under way; the next heartbeat tells the new one.
+            ErrorCode::STALE_MEMBER_EPOCH if generation >= 0 && self.generation_of(committer).is_some() => {
+                Err(self.error(code, "commit").with_retriable(true))
+            }
             ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::STALE_MEMBER_EPOCH => {
-                if committer.generation >= 0 && self.0.member.borrow().generation == committer.generation {
-                    self.lost(code == ErrorCode::ILLEGAL_GENERATION, None);
+                if is_member() {
+                    self.lost(code == ErrorCode::ILLEGAL_GENERATION || self.is_modern(), None);
                 }
                 Err(self.moved_on(code, false))
+            }
+            // Deleted and created anew, most likely; metadata will tell.
+            ErrorCode::UNKNOWN_TOPIC_ID => {
+                self.0.cluster.request_update();
+                Err(self.error(code, "commit").with_retriable(true))
             }
             code => {
                 let moved = self.has_moved(code);
@@ -113,6 +162,10 @@ impl Coordinator {
                 Err(if moved { error.with_retriable(true) } else { error })
             }
         }
+    }
+
+    fn is_modern(&self) -> bool {
+        self.0.config.group_protocol == GroupProtocol::Consumer
     }
 
     fn moved_on(&self, code: ErrorCode, retriable: bool) -> Error {
@@ -151,16 +204,23 @@ impl Coordinator {
             by_topic.entry(tp.topic()).or_default().push(tp.partition());
         }
         let group_id = &self.0.group_id;
+        let names: Vec<&str> = by_topic.keys().copied().collect();
+        let ids = self.topic_ids::<OffsetFetchRequest>(&names, FETCH_BY_ID).await?;
+        let (member_id, member_epoch) = {
+            let member = self.0.member.borrow();
+            let inside = self.is_modern() && member.generation >= 0;
+            (inside.then(|| member.id.clone()), if inside { member.generation } else { -1 })
+        };
         let request = |version| {
             let mut request = OffsetFetchRequest { require_stable: version >= 7, ..Default::default() };
             if version >= 8 {
                 let topics = by_topic.iter().map(|(name, partitions)| OffsetFetchRequestTopics {
                     name: (*name).to_owned(),
+                    topic_id: ids.as_ref().and_then(|ids| ids.get(*name)).copied().unwrap_or_default(),
                     partition_indexes: partitions.clone(),
-                    ..Default::default()
                 });
                 let (group_id, topics) = (group_id.clone(), Some(topics.collect()));
-                request.groups = vec![OffsetFetchRequestGroup { group_id, topics, ..Default::default() }];
+                request.groups = vec![OffsetFetchRequestGroup { group_id, member_id, member_epoch, topics }];
             } else {
                 let topics = by_topic.iter().map(|(name, partitions)| OffsetFetchRequestTopic {
                     name: (*name).to_owned(),
@@ -170,7 +230,8 @@ impl Coordinator {
             }
             request
         };
-        let response = self.request(FETCH_BY_NAME, self.0.config.common.request_timeout, request).await?;
+        let cap = if ids.is_some() { i16::MAX } else { FETCH_BY_ID - 1 };
+        let response = self.request(cap, self.0.config.common.request_timeout, request).await?;
         let mut found: HashMap<(String, i32), (ErrorCode, OffsetAndMetadata)> = HashMap::new();
         let mut add = |topic: &str, partition, code, offset, epoch: i32, metadata: Option<String>| {
             let offset = OffsetAndMetadata {
@@ -190,9 +251,12 @@ impl Coordinator {
         for group in response.groups {
             codes.push(group.error_code);
             for topic in group.topics {
+                let name =
+                    ids.iter().flatten().find(|(_, id)| **id == topic.topic_id && topic.name.is_empty());
+                let name = name.map_or(&topic.name, |(name, _)| name);
                 for p in topic.partitions {
                     let (offset, epoch) = (p.committed_offset, p.committed_leader_epoch);
-                    add(&topic.name, p.partition_index, p.error_code, offset, epoch, p.metadata);
+                    add(name, p.partition_index, p.error_code, offset, epoch, p.metadata);
                 }
             }
         }
@@ -217,12 +281,17 @@ impl Coordinator {
         if code.is_ok() {
             return Ok(());
         }
-        let moved = self.has_moved(code);
+        // A member of the new protocol may have another epoch, or be none any more, when it asks again.
+        let transient = matches!(code, ErrorCode::STALE_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID);
+        let again = self.has_moved(code) || (transient && self.is_modern());
+        if code == ErrorCode::UNKNOWN_TOPIC_ID {
+            self.0.cluster.request_update();
+        }
         let error = self.error(code, "committed offsets");
-        Err(if moved { error.with_retriable(true) } else { error })
+        Err(if again { error.with_retriable(true) } else { error })
     }
 }
 
-/// The last versions that name topics by their names; the next ones need ids, which old topics may lack.
-const COMMIT_BY_NAME: i16 = 9;
-const FETCH_BY_NAME: i16 = 9;
+/// The first versions that name topics by their ids, which topics of old brokers lack.
+const COMMIT_BY_ID: i16 = 10;
+const FETCH_BY_ID: i16 = 10;

@@ -8,7 +8,7 @@ use super::turn::Turn;
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
 use crate::consumer::event::Events;
-use crate::consumer::group::classic::Member;
+use crate::consumer::group::member::Member;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::backoff::Backoff;

@@ -1,6 +1,13 @@
-//! The consumer's part in its group. The classic protocol is [`classic`]; another one has its place beside it.
+//! The consumer's part in its group: the classic protocol is [`classic`], that of KIP-848 [`consumer_protocol`].
+//! Both are behind the same calls (join, leave, commit) and the same events; see [`member`].
 
-pub(super) mod classic;
+mod classic;
 pub(super) mod commit;
+mod consumer_protocol;
 pub(super) mod coordinator;
+pub(super) mod member;
+mod share_out;
+mod topic_ids;
 mod turn;
+
+pub(super) use classic::is_cooperative;
