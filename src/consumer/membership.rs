@@ -151,7 +151,8 @@ impl Core {
         let Some(mut joined) = self.group.joined.take() else { return Ok(()) };
         let partitions = std::mem::take(&mut joined.partitions);
         let cooperative = joined.cooperative;
-        if joined.is_leader && !joined.group_topics.is_empty() {
+        let by_name = matches!(self.subscription.selection, Selection::Topics(_));
+        if by_name && joined.is_leader && !joined.group_topics.is_empty() {
             // What the others read matters to it as well.
             let topics = joined.group_topics.iter().cloned().chain(self.subscription.selection.topics());
             self.watch(topics.collect());
