@@ -6,6 +6,7 @@
 //! next one.
 
 mod controllers;
+mod coordinators;
 mod merge;
 
 use std::cell::{Cell, RefCell};
@@ -33,6 +34,7 @@ use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::protocol::{Request, Uuid};
 use crate::types::{Node, check_topic_name};
 
+pub(crate) use coordinators::CoordinatorType;
 use merge::merge_topic;
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.

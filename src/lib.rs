@@ -74,7 +74,7 @@ pub use consumer::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use error_code::ErrorCode;
-pub use producer::{FutureRecordMetadata, KafkaProducer, ProducerRecord, RecordMetadata};
+pub use producer::{FutureRecordMetadata, KafkaProducer, ProducerRecord, RecordMetadata, Transaction};
 pub use types::{
     ConsumerGroupMetadata, Header, Headers, IsolationLevel, OffsetAndMetadata, OffsetAndTimestamp,
     OffsetSpec, TopicPartition,

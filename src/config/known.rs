@@ -87,8 +87,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sasl.server.*", "is for brokers"),
     ("security.providers", JAVA),
     ("socks5.proxy", "is kafka-python's old name of proxy_url; use that"),
-    ("transactional.id", NOT_YET),
-    ("transaction.timeout.ms", NOT_YET),
     ("transaction.two.phase.commit.enable", NOT_YET),
     ("metric.reporters", "takes classes of Kafka's own clients; read `metrics()` from any thread instead"),
     ("metrics.recording.level", "is not needed: kavka measures everything it has a metric for"),

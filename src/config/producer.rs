@@ -40,9 +40,19 @@ macro_rules! producer_options {
             /// `max_block` at most. Kafka's own: kafka-python has none. Defaults to 33554432 (32 MiB).
             buffer_memory: usize = 33_554_432, "buffer.memory", "buffer_memory", 1 => i64::MAX;
 
-            /// How long `send()` and `partitions_for()` may block, for metadata and for memory.
-            /// Defaults to 60 s.
+            /// How long `send()` and `partitions_for()` may block, for metadata and for memory, and each call that is
+            /// about transactions. Defaults to 60 s.
             max_block: Duration = Duration::from_secs(60), "max.block.ms", "max_block_ms", 0 => MAX_MS;
+
+            /// Makes the producer transactional, under a name that outlives the process: a producer with the same name
+            /// that begins later fences this one, and ends what it left open (KIP-98). Turns idempotence on. Defaults to
+            /// none.
+            transactional_id: Option<String> = None, "transactional.id", "transactional_id";
+
+            /// After how long the coordinator aborts a transaction that was not ended, and fences its producer. Brokers
+            /// have a limit (`transaction.max.timeout.ms`, 15 minutes by default). Defaults to 60 s.
+            transaction_timeout: Duration = Duration::from_secs(60),
+                "transaction.timeout.ms", "transaction_timeout_ms", 1 => i32::MAX as i64;
 
             /// The largest record, and the largest produce request, in bytes before compression. Brokers have a
             /// limit of their own. Defaults to 1048576 (1 MiB).
@@ -114,10 +124,20 @@ impl ProducerConfig {
         if self.compression_gzip_level == 0 {
             faults.push("compression.gzip.level (0) must be 1 to 9, or -1");
         }
-        if self.enable_idempotence && self.is_explicit("enable_idempotence") {
+        if self.transactional_id.is_some() {
+            if !self.enable_idempotence {
+                faults.push("transactional.id needs idempotence, but enable.idempotence is false");
+            }
+            for clash in self.idempotence_clashes() {
+                faults.push(format!("transactional.id needs {clash}"));
+            }
+        } else if self.enable_idempotence && self.is_explicit("enable_idempotence") {
             for clash in self.idempotence_clashes() {
                 faults.push(format!("enable.idempotence (true) needs {clash}"));
             }
+        }
+        if self.transactional_id.as_deref() == Some("") {
+            faults.push("transactional.id must not be empty");
         }
         if !self.compression_type.is_built_in() {
             faults.push(format!(

@@ -203,6 +203,8 @@ const PRODUCER: &[(&str, &str)] = &[
     ("batch.size", "16384"),
     ("buffer.memory", "33554432"),
     ("max.block.ms", "60000"),
+    ("transactional.id", ""),
+    ("transaction.timeout.ms", "60000"),
     ("max.request.size", "1048576"),
     ("compression.type", "none"),
     ("compression.gzip.level", "-1"),
@@ -389,6 +391,7 @@ fn values_of_the_wrong_type_are_refused_with_key_and_value() {
                 "group.id",
                 "group.instance.id",
                 "group.remote.assignor",
+                "transactional.id",
             ];
             let is_text = option.property.starts_with("ssl.")
                 && !option.property.contains("protocol")
@@ -576,8 +579,8 @@ fn keys_that_belong_elsewhere_say_where() {
         ),
         (
             Client::Producer,
-            "transactional.id",
-            "transactional.id is not supported by this version of kavka yet",
+            "transaction.two.phase.commit.enable",
+            "transaction.two.phase.commit.enable is not supported by this version of kavka yet",
         ),
         (Client::Producer, "sasl.server.max.receive.size", "sasl.server.max.receive.size is for brokers"),
         (

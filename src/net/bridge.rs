@@ -162,7 +162,14 @@ impl<S: 'static> Remote<S> {
                 ),
             ));
         }
-        let reply = self.ask(f);
+        self.wait(&self.ask(f), deadline, what)
+    }
+
+    /// Waits for an answer to [`ask`](Self::ask), as [`run`](Self::run) does.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn wait<T>(&self, reply: &Receiver<Result<T>>, deadline: Instant, what: &str) -> Result<T> {
         match reply.recv_deadline(deadline) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => {

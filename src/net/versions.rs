@@ -4,11 +4,16 @@ use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::ApiVersionsResponse;
+use crate::protocol::messages::api_versions::FinalizedFeatureKey;
 use crate::protocol::{ApiKey, Request, VersionRange};
 
-/// The versions that one broker has announced.
+/// The versions that one broker has announced, and what its cluster has agreed upon.
 #[derive(Clone, Debug, Default)]
-pub struct ApiVersions(HashMap<i16, VersionRange>);
+pub struct ApiVersions {
+    ranges: HashMap<i16, VersionRange>,
+    /// Levels of features, by name (KIP-584).
+    features: HashMap<String, i16>,
+}
 
 impl ApiVersions {
     /// The table from a broker's answer.
@@ -16,7 +21,11 @@ impl ApiVersions {
         let row = |api: &crate::protocol::messages::api_versions::ApiVersion| {
             (api.api_key, VersionRange { min: api.min_version, max: api.max_version })
         };
-        Self(response.api_keys.iter().map(row).collect())
+        let level = |feature: &FinalizedFeatureKey| (feature.name.clone(), feature.max_version_level);
+        Self {
+            ranges: response.api_keys.iter().map(row).collect(),
+            features: response.finalized_features.iter().map(level).collect(),
+        }
     }
 
     /// The table of a broker that is older than the ApiVersions API: Kafka 0.8.2 and 0.9.
@@ -37,17 +46,23 @@ impl ApiVersions {
             (ApiKey::DESCRIBE_GROUPS, 0),
             (ApiKey::LIST_GROUPS, 0),
         ];
-        Self(rows.into_iter().map(row).collect())
+        Self { ranges: rows.into_iter().map(row).collect(), features: HashMap::new() }
     }
 
     /// The broker's range for an API, if it has it.
     pub fn get(&self, api: ApiKey) -> Option<VersionRange> {
-        self.0.get(&api.0).copied()
+        self.ranges.get(&api.0).copied()
+    }
+
+    /// The level of a feature that the cluster has agreed upon (KIP-584), such as `transaction.version`; 0 when it
+    /// has not.
+    pub fn feature(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or(0)
     }
 
     /// All APIs of the broker, with their ranges, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (ApiKey, VersionRange)> + '_ {
-        self.0.iter().map(|(key, range)| (ApiKey(*key), *range))
+        self.ranges.iter().map(|(key, range)| (ApiKey(*key), *range))
     }
 
     /// The newest version that both sides speak, but at most `cap`.

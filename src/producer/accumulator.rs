@@ -571,6 +571,11 @@ impl Accumulator {
         number
     }
 
+    /// Whether every batch has an outcome, and its callbacks have run.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.incomplete.lock().batches.is_empty()
+    }
+
     /// All batches whose outcome is open.
     pub(super) fn incomplete(&self) -> Vec<Arc<BatchHandle>> {
         self.incomplete.lock().batches.values().cloned().collect()

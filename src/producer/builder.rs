@@ -9,6 +9,7 @@ use super::memory::Memory;
 use super::partitioner::{self, Partitioner};
 use super::sender::Sender;
 use super::sensors::Sensors;
+use super::transaction::TransactionGate;
 use super::{KafkaProducer, Shared};
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
@@ -110,22 +111,32 @@ impl<K, V> ProducerBuilder<K, V> {
             Sensors::new(&registry),
         ));
         accumulator.sensors().watch(&accumulator, &view);
+        let transaction = config.transactional_id.is_some().then(TransactionGate::new);
         let name = format!("kavka-io-{}", config.common.client_id);
         let io = IoThread::start(name, clock, {
             let (config, view, accumulator) = (config.clone(), view.clone(), Arc::clone(&accumulator));
+            let transaction = transaction.clone();
             move |net| {
                 let manager =
                     Manager::with_connector(net, &config.common, &config.common.client_id, connector);
                 manager.report_to(&accumulator.sensors().registry);
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
-                Ok(Sender::start(cluster, accumulator, config))
+                Ok(Sender::start(cluster, accumulator, config, transaction.as_ref()))
             }
         })?;
         let partitioner = self.partitioner.or_else(|| partitioner::named(config.partitioner_class));
         let ignore_keys =
             config.partitioner_ignore_keys || config.partitioner_class == PartitionerClass::UniformSticky;
-        let shared =
-            Shared { config, clock, view, accumulator, io, ignore_keys, closed: AtomicBool::new(false) };
+        let shared = Shared {
+            config,
+            clock,
+            view,
+            accumulator,
+            transaction,
+            io,
+            ignore_keys,
+            closed: AtomicBool::new(false),
+        };
         Ok(KafkaProducer {
             shared,
             key_serializer: self.key_serializer,

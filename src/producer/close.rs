@@ -14,6 +14,8 @@ pub struct CloseError {
     pub(super) timeout: Duration,
     pub(super) given_up: GivenUp,
     pub(super) thread_ended: bool,
+    /// Why the open transaction could not be aborted.
+    pub(super) transaction: Option<String>,
 }
 
 /// What was given up.
@@ -40,6 +42,12 @@ impl CloseError {
         self.given_up.batches
     }
 
+    /// Whether a transaction was left open, or its outcome is unknown. What is open ends by its timeout, or when a producer
+    /// with the same transactional id begins.
+    pub fn left_transaction_open(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     /// Whether the IO thread has ended. If not, it does so as soon as the callback that it runs returns.
     pub fn thread_ended(&self) -> bool {
         self.thread_ended
@@ -55,6 +63,9 @@ impl fmt::Display for CloseError {
                 f,
                 ", and gave up {records} records in {batches} batches, of which {maybe_written} may have been written"
             )?;
+        }
+        if let Some(why) = &self.transaction {
+            write!(f, "; it left a transaction open ({why})")?;
         }
         if !self.thread_ended {
             f.write_str("; its IO thread has not ended yet")?;

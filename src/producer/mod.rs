@@ -16,6 +16,7 @@ pub mod partitioner;
 mod record;
 mod sender;
 mod sensors;
+mod transaction;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,6 +31,7 @@ pub use close::CloseError;
 pub use handle::{FutureRecordMetadata, RecordMetadata};
 pub use interceptor::{Acknowledgement, OutgoingRecord, ProducerInterceptor};
 pub use record::ProducerRecord;
+pub use transaction::Transaction;
 
 use crate::cluster::{ClusterMetadata, GRACE, PartitionMetadata, TopicMetadata};
 use crate::config::ProducerConfig;
@@ -45,6 +47,7 @@ use interceptor::Interceptors;
 use partitioner::{PartitionInput, PartitionView, Partitioner, partition_for_key};
 use sender::Sender;
 use sensors::nanos;
+use transaction::TransactionGate;
 
 /// Sends records to a Kafka cluster. Thread-safe: share it by reference or in an `Arc`.
 ///
@@ -80,6 +83,8 @@ struct Shared {
     clock: Clock,
     view: ClusterMetadata,
     accumulator: Arc<Accumulator>,
+    /// With a transactional id.
+    transaction: Option<Arc<TransactionGate>>,
     io: IoThread<Rc<Sender>>,
     /// Keys choose no partition.
     ignore_keys: bool,
@@ -327,9 +332,32 @@ impl Shared {
         partitioner: Option<&dyn Partitioner>,
         deadline: Option<Instant>,
     ) -> Result<FutureRecordMetadata> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(closed());
+        self.check_not_closed()?;
+        match &self.transaction {
+            None => self.append(topic, partition, record, partitioner, deadline),
+            Some(gate) => {
+                let _inside = gate.enter()?;
+                let sent = self.append(topic, partition, record, partitioner, deadline);
+                sent.map_err(|error| self.lose(gate, error, deadline.is_some()))
+            }
         }
+    }
+
+    #[inline]
+    fn check_not_closed(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Puts a record into the batch of its partition.
+    #[inline]
+    fn append(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        record: &RawRecord<'_>,
+        partitioner: Option<&dyn Partitioner>,
+        deadline: Option<Instant>,
+    ) -> Result<FutureRecordMetadata> {
         let size = record.size();
         if size > self.config.max_request_size {
             return Err(self.too_large(topic, size, "max.request.size", self.config.max_request_size));
@@ -576,6 +604,10 @@ impl Shared {
             return Ok(());
         }
         let deadline = self.clock.deadline(timeout);
+        let transaction = match self.leave_transaction(deadline) {
+            Ok(()) => None,
+            Err(error) => Some(error.to_string()),
+        };
         if !on_io_thread() {
             // What it does not get done in time is counted below.
             let _ = self.flush(deadline);
@@ -584,10 +616,10 @@ impl Shared {
         let left = deadline.saturating_duration_since(self.clock.now()).max(LAST_LOOK);
         // On the IO thread itself, in a callback, the end is only asked for.
         let thread_ended = self.io.shutdown(left) || on_io_thread();
-        if given_up.batches == 0 && thread_ended {
+        if given_up.batches == 0 && thread_ended && transaction.is_none() {
             return Ok(());
         }
-        Err(CloseError { timeout, given_up, thread_ended })
+        Err(CloseError { timeout, given_up, thread_ended, transaction })
     }
 
     fn too_large(&self, topic: &str, size: usize, option: &str, limit: usize) -> Error {

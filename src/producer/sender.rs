@@ -8,6 +8,9 @@
 //! again: the partition's epoch is raised and its batches are numbered anew (KIP-360). Before that each batch
 //! that may have been written is sent once more as it was, for only under its old number does the broker
 //! recognise it.
+//!
+//! In a transaction epochs are the coordinator's to give, so burnt sequences, and all else that fails for good, end in
+//! an abort; from then on what is queued is failed instead of sent.
 
 mod answers;
 mod expiry;
@@ -25,6 +28,7 @@ use super::accumulator::{Accumulator, Look};
 use super::batch::Batch;
 use super::handle::{BatchHandle, Outcome};
 use super::identity::{Identities, Identity};
+use super::transaction::{Admission, TransactionGate, Transactor};
 use crate::cluster::{Cluster, Snapshot};
 use crate::config::{Acks, ProducerConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +48,8 @@ pub(super) struct Sender {
     accumulator: Arc<Accumulator>,
     config: ProducerConfig,
     identities: Identities,
+    /// With a transactional id.
+    transaction: Option<Transactor>,
     state: RefCell<State>,
 }
 
@@ -68,10 +74,17 @@ struct NodeState {
 
 impl Sender {
     /// Starts the task.
-    pub(super) fn start(cluster: Cluster, accumulator: Arc<Accumulator>, config: ProducerConfig) -> Rc<Self> {
+    pub(super) fn start(
+        cluster: Cluster,
+        accumulator: Arc<Accumulator>,
+        config: ProducerConfig,
+        gate: Option<&Arc<TransactionGate>>,
+    ) -> Rc<Self> {
         let identities = Identities::new(&config, accumulator.sender().clone());
+        let transaction = Transactor::new(&cluster, &config, &accumulator, gate);
         cluster.add_listener(accumulator.sender().clone());
-        let sender = Rc::new(Self { cluster, accumulator, config, identities, state: RefCell::default() });
+        let state = RefCell::default();
+        let sender = Rc::new(Self { cluster, accumulator, config, identities, transaction, state });
         sender.net().spawn(Rc::clone(&sender).run());
         sender
     }
@@ -79,6 +92,11 @@ impl Sender {
     /// The cluster.
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// What runs the transactions, with a transactional id.
+    pub(super) fn transactor(&self) -> Option<&Transactor> {
+        self.transaction.as_ref()
     }
 
     /// Learns from the broker that told of the topic which record format the brokers take.
@@ -145,6 +163,12 @@ impl Sender {
         for (node, outgoing) in outgoing {
             self.send_all(node, outgoing);
         }
+        if let Some(transaction) = self.transaction.as_ref().filter(|one| one.wants_settled()) {
+            let state = self.state.borrow();
+            if state.nodes.values().all(|node| node.in_flight == 0) && self.accumulator.is_quiet() {
+                transaction.settled();
+            }
+        }
         next
     }
 
@@ -158,8 +182,18 @@ impl Sender {
         next: &mut Option<Instant>,
     ) {
         let mut look_again = |at: Instant| *next = Some(next.map_or(at, |other| other.min(at)));
+        if let Some(transaction) = &self.transaction {
+            if let Some(error) = transaction.lost() {
+                self.refuse_all(partition, now, &error);
+                return;
+            }
+        }
         self.expire(tp, partition, nodes, now);
         let oldest = partition.oldest().or_else(|| self.accumulator.oldest(&partition.queue));
+        if let Some(transaction) = self.transaction.as_ref().filter(|_| oldest.is_some()) {
+            // Early, so that the answer is here when the first batch is full.
+            transaction.admit(tp);
+        }
         if let Some(oldest) = oldest {
             look_again(oldest + self.config.delivery_timeout);
         }
@@ -221,12 +255,12 @@ impl Sender {
         if partition.retry.is_empty() && partition.ready.is_empty() {
             return;
         }
-        match self.identities.get(&self.cluster) {
+        match self.identity(tp) {
             Identity::None => partition.numbering = None,
             // The wake-up comes with the id.
             Identity::Pending => return,
             Identity::Known(id) => {
-                if !partition.number_with(id) {
+                if !partition.number_with(id, self.transaction.is_some()) {
                     self.identities.renew(id);
                     return;
                 }
@@ -238,6 +272,17 @@ impl Sender {
         }
         let out = outgoing.entry(leader).or_insert_with(|| Outgoing::new(connection, slots));
         self.take_batches(partition, out);
+    }
+
+    /// What batches of a partition are numbered with.
+    fn identity(&self, tp: &TopicPartition) -> Identity {
+        match &self.transaction {
+            None => self.identities.get(&self.cluster),
+            Some(transaction) => match (transaction.admit(tp), transaction.producer()) {
+                (Admission::Granted, Some(producer)) => Identity::Known(producer),
+                _ => Identity::Pending,
+            },
+        }
     }
 
     /// Notes whether a node takes what a partition has for it, for the choice of partitions (KIP-794).
@@ -309,6 +354,9 @@ impl Sender {
             let sensors = self.accumulator.sensors();
             sensors.producer.in_flight.add(1);
             sensors.sent(&batches, self.net().now());
+            if let Some(transaction) = &self.transaction {
+                transaction.sent();
+            }
             let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();
@@ -342,11 +390,12 @@ impl Sender {
                 }
             }
         }
-        let version =
-            connection.pick_version::<ProduceRequest>(if ids_known { i16::MAX } else { LAST_BY_NAME })?;
+        let cap = if ids_known { i16::MAX } else { LAST_BY_NAME };
+        let cap = self.transaction.as_ref().map_or(cap, |transaction| cap.min(transaction.produce_cap()));
+        let version = connection.pick_version::<ProduceRequest>(cap)?;
         let timeout = self.config.common.request_timeout;
         let request = ProduceRequest {
-            transactional_id: None,
+            transactional_id: self.transaction.as_ref().map(|transaction| transaction.id().to_owned()),
             acks: self.config.acks.code(),
             timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
             topic_data: topics,

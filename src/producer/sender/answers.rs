@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::batch::Batch;
 use super::super::handle::Outcome;
+use super::super::transaction::BRIEFLY;
 use super::partition::Partition;
 use super::{Completed, Sender};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +61,8 @@ impl Sender {
                 },
             };
             if expired {
-                // Expired while it was out: what the answer says decides about its sequences only.
+                // Expired while it was out: what the answer says decides about its sequences only. A transaction was
+                // lost when it expired.
                 if !matches!(verdict, Verdict::Written(_)) {
                     partition.sequences_burnt |= batch.stamp.is_some();
                     partition.recovering = true;
@@ -154,6 +156,14 @@ impl Sender {
         verdict: Verdict,
         completed: &mut Completed,
     ) {
+        let verdict = match (verdict, &self.transaction) {
+            // Epochs are the coordinator's to give.
+            (Verdict::Renumber(error), Some(_)) => Verdict::Fail(error),
+            (Verdict::Retry(error), Some(transaction)) if transaction.lost().is_some() => {
+                Verdict::Fail(error)
+            }
+            (verdict, _) => verdict,
+        };
         match verdict {
             Verdict::Written(outcome) => {
                 // The success of a later batch says nothing of those that came back before it.
@@ -215,7 +225,12 @@ impl Sender {
         let topic = batch.handle.topic_partition().shared_topic();
         self.accumulator.sensors().retried(&topic, batch.count, self.net().now());
         let common = &self.config.common;
-        let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
+        let initial = match error.code() {
+            // The transaction before has all but ended.
+            Some(ErrorCode::CONCURRENT_TRANSACTIONS) => common.retry_backoff.min(BRIEFLY),
+            _ => common.retry_backoff,
+        };
+        let backoff = Backoff { initial, max: common.retry_backoff_max };
         partition.not_before = Some(self.net().now() + backoff.after(batch.attempts, self.net().random()));
         partition.recovering = true;
         partition.last_error = Some(error);
@@ -227,7 +242,10 @@ impl Sender {
         partition.sequences_burnt |= batch.stamp.is_some();
         partition.recovering = true;
         let maybe_written = batch.maybe_written || error.maybe_written();
-        let error = error.with_maybe_written(maybe_written);
+        let mut error = error.with_maybe_written(maybe_written);
+        if let Some(transaction) = &self.transaction {
+            error = transaction.fail(error, batch.stamp.is_some());
+        }
         completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
         self.recycle(batch);
     }

@@ -40,12 +40,14 @@ impl Sender {
             };
         let late = |maybe_written: bool, attempts: u32, waited: &str| {
             let text = format!("not delivered within {timeout:?}: {waited} after {attempts} attempts{cause}");
-            Outcome::Failed(
-                Error::new(ErrorKind::Timeout, text)
-                    .with_topic(tp.topic())
-                    .with_partition(tp.partition())
-                    .with_maybe_written(maybe_written),
-            )
+            let error = Error::new(ErrorKind::Timeout, text)
+                .with_topic(tp.topic())
+                .with_partition(tp.partition())
+                .with_maybe_written(maybe_written);
+            Outcome::Failed(match &self.transaction {
+                Some(transaction) => transaction.fail(error, attempts > 0),
+                None => error,
+            })
         };
         let mut expired = Vec::new();
         for batch in partition.in_flight.iter_mut().filter(|batch| due(batch.opened) && !batch.expired) {
@@ -74,10 +76,17 @@ impl Sender {
         self.complete_later(expired);
     }
 
+    /// Fails what a partition has queued.
     pub(super) fn fail_all(&self, partition: &mut Partition, error: &Error) {
         let tp = partition.queue.topic_partition.clone();
         let error = error.clone().with_topic(tp.topic()).with_partition(tp.partition());
         let mut failed: Completed = Vec::new();
+        let burnt = partition.retry.iter().any(|batch| batch.stamp.is_some());
+        partition.sequences_burnt |= burnt;
+        let error = match &self.transaction {
+            Some(transaction) if partition.has_waiting() => transaction.fail(error, burnt),
+            _ => error,
+        };
         for batch in std::mem::take(&mut partition.retry) {
             let error = error.clone().with_maybe_written(batch.maybe_written);
             failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));

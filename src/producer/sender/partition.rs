@@ -40,6 +40,7 @@ pub(super) struct Partition {
 pub(super) struct Numbering {
     pub(super) producer: ProducerId,
     pub(super) epoch: i16,
+    pub(super) transactional: bool,
     pub(super) next_sequence: i32,
 }
 
@@ -101,7 +102,7 @@ impl Partition {
 
     /// Sees to it that what is sent next has good numbers: under a new producer id or after burnt sequences,
     /// everything is numbered anew. Returns false when the id has no epoch left.
-    pub(super) fn number_with(&mut self, producer: ProducerId) -> bool {
+    pub(super) fn number_with(&mut self, producer: ProducerId, transactional: bool) -> bool {
         let epoch = match self.numbering {
             Some(known) if known.producer == producer && !self.sequences_burnt => return true,
             // The answers to what is out decide first; they are awaited before anything else is sent.
@@ -111,17 +112,21 @@ impl Partition {
                 self.recovering = true;
                 return true;
             }
+            // The coordinator gives a transactional producer its epochs: what it can do about burnt ones is to abort.
+            Some(known) if known.producer == producer && known.transactional => return true,
             Some(known) if known.producer == producer => match known.epoch.checked_add(1) {
                 Some(epoch) => epoch,
                 None => return false,
             },
             _ => producer.epoch,
         };
-        self.numbering = Some(Numbering { producer, epoch, next_sequence: 0 });
+        let is_first = self.numbering.is_none();
+        self.numbering = Some(Numbering { producer, epoch, transactional, next_sequence: 0 });
         self.sequences_burnt = false;
         // A broker that does not know the numbering yet takes whatever sequence comes first. Were the first
         // batch refused (the topic is just being created, say) and the second one not, they would change places.
-        self.recovering = true;
+        // One that knows the producer of earlier transactions does not, and what does go wrong is aborted.
+        self.recovering = is_first || !transactional;
         for mut batch in std::mem::take(&mut self.retry) {
             if let Some(stamp) = self.next_stamp(batch.count) {
                 batch.restamp(stamp);
@@ -140,7 +145,7 @@ impl Partition {
             id: numbering.producer.id,
             epoch: numbering.epoch,
             base_sequence,
-            transactional: false,
+            transactional: numbering.transactional,
         })
     }
 }
