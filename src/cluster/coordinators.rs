@@ -35,7 +35,7 @@ impl Cluster {
     /// What became of the request, and what the broker says; retriable where another broker, or the same one a
     /// moment later, may know better.
     pub(crate) async fn find_coordinator(&self, kind: CoordinatorType, key: &str) -> Result<i32> {
-        self.bootstrap().await;
+        self.bootstrap().await?;
         let node = self.manager().least_loaded_node().ok_or_else(|| {
             Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
         })?;
