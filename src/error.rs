@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
+use crate::protocol::Uuid;
 
 /// A result whose error is kavka's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +28,7 @@ struct Inner {
     partition: Option<i32>,
     node: Option<i32>,
     offset: Option<i64>,
+    topic_ids: Option<(Uuid, Uuid)>,
     maybe_written: bool,
     verdict: Verdict,
     source: Option<Source>,
@@ -124,6 +126,7 @@ impl Error {
             partition: None,
             node: None,
             offset: None,
+            topic_ids: None,
             maybe_written: false,
             verdict: Verdict::Natural,
             source: None,
@@ -165,6 +168,13 @@ impl Error {
     #[must_use]
     pub fn with_offset(mut self, offset: i64) -> Self {
         self.edit().offset = Some(offset);
+        self
+    }
+
+    /// Adds the ids of the topic that is no more and of the one that has its name now.
+    #[must_use]
+    pub fn with_topic_ids(mut self, old: Uuid, new: Uuid) -> Self {
+        self.edit().topic_ids = Some((old, new));
         self
     }
 
@@ -249,6 +259,12 @@ impl Error {
         self.0.offset
     }
 
+    /// For [`ErrorKind::TopicRecreated`] the id of the topic that was deleted, and of the one that has its name
+    /// now (KIP-516).
+    pub fn topic_ids(&self) -> Option<(Uuid, Uuid)> {
+        self.0.topic_ids
+    }
+
     /// Whether the record that this error was reported for may be in the log all the same, because the
     /// request had left when the outcome became unknown.
     pub fn maybe_written(&self) -> bool {
@@ -302,6 +318,7 @@ impl Error {
                 partition: old.partition,
                 node: old.node,
                 offset: old.offset,
+                topic_ids: old.topic_ids,
                 maybe_written: old.maybe_written,
                 verdict: old.verdict,
                 source: old.source.clone(),
@@ -331,6 +348,10 @@ impl fmt::Display for Error {
         }
         if let Some(node) = self.0.node {
             field(f, "node", &node)?;
+        }
+        if let Some((old, new)) = self.0.topic_ids {
+            field(f, "old id", &old)?;
+            field(f, "new id", &new)?;
         }
         if self.0.maybe_written {
             field(f, "the record", &"may have been written")?;

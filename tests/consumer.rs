@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kavka::config::{AutoOffsetReset, CompressionType};
-use kavka::consumer::{CloseOptions, ConsumerBuilder};
+use kavka::consumer::{ConsumerBuilder, DeserializationFailure, RecordPart};
 use kavka::mock::{MockCluster, VersionTable};
 use kavka::protocol::ApiKey;
 use kavka::protocol::messages::FetchRequest;
@@ -155,7 +155,7 @@ fn keys_headers_and_timestamps_arrive() {
 }
 
 #[test]
-fn a_record_that_cannot_be_deserialized_is_one_error() {
+fn a_record_that_cannot_be_deserialized_is_an_error_until_it_is_passed() {
     let cluster = cluster(1);
     fill(&cluster, 0, 0..5, false);
     let strict = from_fn(|bytes: Option<bytes::Bytes>| match bytes.as_deref() {
@@ -169,11 +169,21 @@ fn a_record_that_cannot_be_deserialized_is_one_error() {
         .take(5)
         .map(|record| record.map(|record| record.offset()).map_err(|error| error.offset()))
         .collect();
-    assert_eq!(outcomes, [Ok(0), Ok(1), Err(Some(2)), Ok(3), Ok(4)]);
+    assert_eq!(outcomes, [Ok(0), Ok(1), Err(Some(2)), Err(Some(2)), Err(Some(2))], "it stays at the record");
+    assert_eq!(consumer.position(&tp(0)).unwrap(), 2);
     consumer.seek(&tp(0), 0).unwrap();
     let before = consumer.poll(LONG).unwrap();
     assert_eq!(before.len(), 2, "what comes before the bad one is not lost");
-    assert_eq!(consumer.poll(LONG).unwrap_err().kind(), ErrorKind::Deserialization);
+    for _ in 0..2 {
+        let error = consumer.poll(LONG).unwrap_err();
+        let place = (error.kind(), error.topic(), error.partition(), error.offset());
+        assert_eq!(place, (ErrorKind::Deserialization, Some("t"), Some(0), Some(2)));
+        assert!(error.to_string().contains("value") && error.to_string().contains("two"), "{error}");
+        let failure = DeserializationFailure::of(&error).unwrap();
+        assert_eq!(failure.part(), RecordPart::Value);
+        assert_eq!((failure.record().offset(), failure.record().value().as_deref()), (2, Some(&b"2"[..])));
+    }
+    consumer.seek(&tp(0), 3).unwrap();
     assert_eq!(consumer.poll(LONG).unwrap().len(), 2);
 }
 
@@ -508,30 +518,6 @@ fn compressed_batches_are_read_from_the_middle() {
         consumer.seek(&tp(0), start + 25).unwrap();
         assert_eq!(take(&mut consumer, 25), (25..50).collect::<Vec<_>>());
     }
-}
-
-#[test]
-fn a_recreated_topic_is_told_and_read_anew() {
-    let cluster = cluster(1);
-    fill(&cluster, 0, 0..100, false);
-    let mut consumer =
-        options(&cluster).group_id("g").metadata_max_age(Duration::from_millis(100)).build().unwrap();
-    consumer.assign([tp(0)]).unwrap();
-    take(&mut consumer, 100);
-    cluster.delete_topic("t").unwrap();
-    cluster.create_topic("t", 1).unwrap();
-    fill(&cluster, 0, 0..10, false);
-    let deadline = Instant::now() + LONG;
-    let error = loop {
-        match consumer.poll(SHORT) {
-            Ok(records) => assert!(records.is_empty() && Instant::now() < deadline),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((error.kind(), error.topic()), (ErrorKind::TopicRecreated, Some("t")));
-    assert_eq!(take(&mut consumer, 10), (0..10).collect::<Vec<_>>());
-    consumer.close_with(CloseOptions::new(LONG)).unwrap();
-    assert_eq!(cluster.committed("g", "t", 0), Some(10));
 }
 
 #[test]

@@ -30,9 +30,25 @@ macro_rules! consumer_options {
             /// (KIP-392). Empty when unknown. Defaults to empty.
             client_rack: String = String::new(), "client.rack", "client_rack";
 
-            /// Where to begin when the group has no offset, or one that is not in the log any more. Kafka's `none`
-            /// makes that an error of `poll()`. Defaults to `latest`.
+            /// Where to begin when the group has no offset, or one that is not in the log any more: `earliest`,
+            /// `latest`, or `by_duration:PT1H` for records of the last hour (KIP-1106). Kafka's `none` makes that an
+            /// error of `poll()`. Defaults to `latest`.
             auto_offset_reset: AutoOffsetReset = AutoOffsetReset::Latest, "auto.offset.reset", "auto_offset_reset";
+
+            /// Whether `auto_offset_reset=latest` begins at the oldest record of a partition that was added, or
+            /// whose topic was created, after this consumer has subscribed: what was written to it before the
+            /// consumer noticed it would be skipped otherwise. kavka's own. Defaults to `false`, as in Kafka.
+            read_new_partitions_from_beginning: bool = false,
+                "read.new.partitions.from.beginning", "read_new_partitions_from_beginning";
+
+            /// Whether to go on by `auto_offset_reset` in a topic that was deleted and created anew, rather than to
+            /// return an error and to wait for a seek. kavka's own. Defaults to `false`.
+            reset_on_topic_recreated: bool = false, "reset.on.topic.recreated", "reset_on_topic_recreated";
+
+            /// Whether a position that `auto_offset_reset` has given is committed at once, so that a member that
+            /// takes the partition over before the first records begins at the same one. kavka's own. Defaults to
+            /// `false`: such a position is committed with the records behind it.
+            commit_starting_position: bool = false, "commit.starting.position", "commit_starting_position";
 
             /// Whether the positions are committed by `poll()`, every `auto_commit_interval`. Without `group_id`
             /// it is off. Defaults to `true`.
@@ -64,6 +80,12 @@ macro_rules! consumer_options {
             /// The most bytes of one answer to a fetch; a first batch that is larger comes all the same.
             /// Defaults to 52428800 (50 MiB).
             fetch_max_bytes: i32 = 52_428_800, "fetch.max.bytes", "fetch_max_bytes", 0 => i32::MAX as i64;
+
+            /// The bytes of all partitions together that are fetched and not read yet, those under way included
+            /// (KIP-81). A batch that is larger still comes, alone. What is decompressed is not counted: that is one
+            /// batch at a time, when it is read. Kafka's own consumer has no such bound. Defaults to 52428800
+            /// (50 MiB).
+            buffer_memory: usize = 52_428_800, "buffer.memory", "buffer_memory", 1 => i64::MAX;
 
             /// The most bytes for one partition in an answer to a fetch; a first batch that is larger comes all the
             /// same. Defaults to 1048576 (1 MiB).

@@ -74,17 +74,6 @@ words! {
         All = -1: "all" | "-1",
     }
 
-    /// Where a consumer begins without a usable committed offset.
-    #[non_exhaustive]
-    AutoOffsetReset {
-        /// At the oldest record.
-        Earliest: "earliest",
-        /// Behind the newest record.
-        Latest: "latest",
-        /// Nowhere: `poll()` returns an error.
-        None: "none",
-    }
-
     /// Which records of transactions a consumer sees.
     #[derive(Default)]
     IsolationLevel {

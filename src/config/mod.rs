@@ -22,6 +22,7 @@ mod info;
 mod jaas;
 mod known;
 mod login;
+mod offset_reset;
 mod producer;
 mod properties;
 mod server;
@@ -42,8 +43,8 @@ pub use credentials::{
     Provider,
 };
 pub use enums::{
-    Acks, AutoOffsetReset, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel,
-    PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType, TlsVersion,
+    Acks, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel, PartitionerClass,
+    RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType, TlsVersion,
 };
 pub use faults::Faults;
 pub use hooks::Hooks;
@@ -51,6 +52,7 @@ pub use info::{Client, OptionInfo, markdown_table};
 pub use login::{
     Assertion, Aws, Extensions, Grant, Kerberos, Login, Oidc, TokenSource, Unsecured, UserPassword,
 };
+pub use offset_reset::AutoOffsetReset;
 pub use producer::ProducerConfig;
 pub use properties::Properties;
 pub use server::Address;
@@ -77,9 +79,9 @@ mod rows {
         AwsCredentialsProvider, CredentialsProvider, OAuthTokenProvider, Provider,
     };
     pub(crate) use super::enums::{
-        Acks, AutoOffsetReset, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel,
-        PartitionerClass, RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType,
-        TlsVersion,
+        Acks, CompressionType, DnsLookup, GroupProtocol, HostnameCheck, IsolationLevel, PartitionerClass,
+        RecoveryStrategy, SaslMechanism, SecurityProtocol, SslBackend, StoreType, TlsVersion,
     };
+    pub(crate) use super::offset_reset::AutoOffsetReset;
     pub(crate) use super::value::{BrokerVersion, Secret, SecretBytes};
 }

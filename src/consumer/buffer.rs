@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::event::Slot;
 use crate::net::wakeup::Wakeup;
+use crate::protocol::Uuid;
 use crate::types::TopicPartition;
 
-/// Counts the fetched bytes that wait for the program; the fetcher stops at the limit.
+/// Counts the bytes that were asked for and those that wait for the program; the fetcher stops at the limit
+/// (KIP-81).
 #[derive(Debug)]
 pub(super) struct Budget {
-    used: AtomicUsize,
+    waiting: AtomicUsize,
+    asked: AtomicUsize,
     limit: usize,
     freed: Wakeup,
 }
@@ -20,12 +24,49 @@ pub(super) struct Budget {
 impl Budget {
     /// `freed` is woken whenever bytes come free.
     pub(super) fn new(limit: usize, freed: Wakeup) -> Self {
-        Self { used: AtomicUsize::new(0), limit, freed }
+        Self { waiting: AtomicUsize::new(0), asked: AtomicUsize::new(0), limit, freed }
     }
 
-    /// The bytes that may still be fetched.
-    pub(super) fn left(&self) -> usize {
-        self.limit.saturating_sub(self.used.load(Ordering::Acquire))
+    /// Whether what waits for the program is all that may.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) >= self.limit
+    }
+
+    /// Sets bytes apart for an answer: an equal share of all, if so much is left, and at least a few, so that
+    /// nobody waits for a long request of another leader to end.
+    pub(super) fn ask(self: &Arc<Self>, leaders: usize, most: usize) -> Asked {
+        let used = self.waiting.load(Ordering::Acquire) + self.asked.load(Ordering::Acquire);
+        let share = self.limit.div_ceil(leaders.max(1)).min(self.limit.saturating_sub(used));
+        let bytes = share.max(LEAST_ASKED.min(self.limit)).min(most).max(1);
+        self.asked.fetch_add(bytes, Ordering::AcqRel);
+        Asked { budget: Arc::clone(self), bytes }
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
+/// What a leader is asked for in any case. Answers are small while little is written, and one batch comes whole
+/// whatever the limit.
+const LEAST_ASKED: usize = 64 * 1024;
+
+/// The bytes of an answer that is under way; given back when it is there, and its records take theirs.
+pub(super) struct Asked {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Asked {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Asked {
+    /// Wakes nobody: the task that has asked looks anew itself.
+    fn drop(&mut self) {
+        self.budget.asked.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -35,6 +76,16 @@ pub(super) struct PartitionShared {
     chunks: AtomicUsize,
     high_watermark: AtomicI64,
     log_start: AtomicI64,
+    topic: Mutex<TopicIds>,
+}
+
+/// Which topic of that name the position belongs to (KIP-516).
+#[derive(Debug, Default)]
+struct TopicIds {
+    /// Zero while it is not known.
+    current: Uuid,
+    /// The one before, which a broker that lags behind may still tell of.
+    former: Uuid,
 }
 
 impl Default for PartitionShared {
@@ -43,6 +94,7 @@ impl Default for PartitionShared {
             chunks: AtomicUsize::new(0),
             high_watermark: AtomicI64::new(-1),
             log_start: AtomicI64::new(-1),
+            topic: Mutex::default(),
         }
     }
 }
@@ -61,6 +113,23 @@ impl PartitionShared {
     /// The offset behind the newest record that can be read, as the last fetch told.
     pub(super) fn high_watermark(&self) -> Option<i64> {
         Some(self.high_watermark.load(Ordering::Relaxed)).filter(|offset| *offset >= 0)
+    }
+
+    /// The id of the topic that the position belongs to; zero while it is not known.
+    pub(super) fn topic_id(&self) -> Uuid {
+        self.topic.lock().current
+    }
+
+    /// Whether this is the id of another topic than the one that the position belongs to.
+    pub(super) fn is_another(&self, id: Uuid) -> bool {
+        let topic = self.topic.lock();
+        id != Uuid::ZERO && topic.current != Uuid::ZERO && id != topic.current && id != topic.former
+    }
+
+    /// From now on the partition is one of this topic.
+    pub(super) fn set_topic_id(&self, id: Uuid) {
+        let mut topic = self.topic.lock();
+        *topic = TopicIds { current: id, former: topic.current };
     }
 }
 
@@ -84,7 +153,7 @@ pub(super) struct Reservation {
 
 impl Reservation {
     pub(super) fn new(budget: &Arc<Budget>, partition: &Arc<PartitionShared>, bytes: usize) -> Self {
-        budget.used.fetch_add(bytes, Ordering::AcqRel);
+        budget.waiting.fetch_add(bytes, Ordering::AcqRel);
         partition.chunks.fetch_add(1, Ordering::AcqRel);
         Self { budget: Arc::clone(budget), partition: Arc::clone(partition), bytes }
     }
@@ -94,7 +163,7 @@ impl Reservation {
     pub(super) fn park(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if bytes > 0 {
-            self.budget.used.fetch_sub(bytes, Ordering::AcqRel);
+            self.budget.give_back(bytes);
             self.budget.freed.notify();
         }
     }
@@ -103,7 +172,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.partition.chunks.fetch_sub(1, Ordering::AcqRel);
-        self.budget.used.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.budget.give_back(self.bytes);
         self.budget.freed.notify();
     }
 }
@@ -118,12 +187,47 @@ mod tests {
         let partition = Arc::new(PartitionShared::default());
         let mut first = Reservation::new(&budget, &partition, 70);
         let second = Reservation::new(&budget, &partition, 50);
-        assert_eq!((budget.left(), partition.chunks()), (0, 2));
+        assert!(budget.is_full());
+        assert_eq!(partition.chunks(), 2);
         first.park();
         first.park();
-        assert_eq!((budget.left(), partition.chunks()), (50, 2));
+        assert!(!budget.is_full());
+        assert_eq!((budget.waiting.load(Ordering::Relaxed), partition.chunks()), (50, 2));
         drop(first);
         drop(second);
-        assert_eq!((budget.left(), partition.chunks()), (100, 0));
+        assert_eq!((budget.waiting.load(Ordering::Relaxed), partition.chunks()), (0, 0));
+    }
+
+    #[test]
+    fn leaders_share_what_is_left() {
+        const MIB: usize = 1 << 20;
+        let budget = Arc::new(Budget::new(8 * MIB, Wakeup::new()));
+        let partition = Arc::new(PartitionShared::default());
+        let (first, second) = (budget.ask(2, 50 * MIB), budget.ask(2, 3 * MIB));
+        assert_eq!((first.bytes(), second.bytes()), (4 * MIB, 3 * MIB));
+        let third = budget.ask(3, 50 * MIB);
+        assert_eq!(third.bytes(), MIB, "no more is left");
+        assert_eq!(budget.ask(4, 50 * MIB).bytes(), LEAST_ASKED);
+        drop((first, second, third));
+        let read_later = Reservation::new(&budget, &partition, 7 * MIB);
+        assert_eq!(budget.ask(1, 50 * MIB).bytes(), MIB);
+        assert_eq!(budget.ask(1, 1).bytes(), 1);
+        drop(read_later);
+        assert_eq!(budget.ask(1, 50 * MIB).bytes(), 8 * MIB);
+        assert_eq!(Arc::new(Budget::new(10, Wakeup::new())).ask(5, 100).bytes(), 10);
+    }
+
+    #[test]
+    fn a_former_topic_is_no_news() {
+        let id = |byte: u8| Uuid([byte; 16]);
+        let partition = PartitionShared::default();
+        assert!(!partition.is_another(id(1)), "nothing is known yet");
+        partition.set_topic_id(id(1));
+        assert!(
+            !partition.is_another(id(1)) && !partition.is_another(Uuid::ZERO) && partition.is_another(id(2))
+        );
+        partition.set_topic_id(id(2));
+        assert!(!partition.is_another(id(1)), "told by a broker that lags behind");
+        assert!(partition.is_another(id(3)));
     }
 }

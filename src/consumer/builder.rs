@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::KafkaConsumer;
-use super::core::Core;
+use super::core::{Core, OnReset};
 use super::event::{Events, Shared};
 use super::io::ConsumerIo;
+use super::reset::PositionReset;
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
 use crate::config::{Client, ConsumerConfig, Faults};
@@ -24,6 +25,7 @@ pub struct ConsumerBuilder<K = DefaultSerializer, V = DefaultSerializer> {
     faults: Faults,
     key_deserializer: K,
     value_deserializer: V,
+    on_reset: Option<OnReset>,
 }
 
 impl Default for ConsumerBuilder {
@@ -33,6 +35,7 @@ impl Default for ConsumerBuilder {
             faults: Faults::default(),
             key_deserializer: DefaultSerializer,
             value_deserializer: DefaultSerializer,
+            on_reset: None,
         }
     }
 }
@@ -45,14 +48,40 @@ impl<K, V> ConsumerBuilder<K, V> {
 
     /// Makes keys of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn key_deserializer<D>(self, key_deserializer: D) -> ConsumerBuilder<D, V> {
-        let Self { config, faults, value_deserializer, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer }
+        let Self { config, faults, value_deserializer, on_reset, .. } = self;
+        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset }
     }
 
     /// Makes values of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn value_deserializer<D>(self, value_deserializer: D) -> ConsumerBuilder<K, D> {
-        let Self { config, faults, key_deserializer, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer }
+        let Self { config, faults, key_deserializer, on_reset, .. } = self;
+        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset }
+    }
+
+    /// Is told of every position that moves without the program: for lack of a committed offset, because the log
+    /// has lost it, because the topic was created anew. It runs inside `poll()`, on the thread that calls it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use kavka::config::AutoOffsetReset;
+    /// # use kavka::{KafkaConsumer, TopicPartition};
+    /// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
+    /// # cluster.append("orders", 0, [("1", "a"), ("2", "b")])?;
+    /// # let servers = cluster.bootstrap_servers();
+    /// let mut consumer = KafkaConsumer::builder()
+    ///     .bootstrap_servers(servers)
+    ///     .auto_offset_reset(AutoOffsetReset::Earliest)
+    ///     .on_position_reset(|reset| eprintln!("{reset}"))
+    ///     .build()?;
+    /// consumer.assign([TopicPartition::new("orders", 0)])?;
+    /// consumer.seek(&TopicPartition::new("orders", 0), 5000)?;
+    /// // Prints "orders-0: the position is not in the log: from 5000 to 0".
+    /// assert_eq!(consumer.poll(Duration::from_secs(10))?.len(), 2);
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    pub fn on_position_reset(mut self, tell: impl FnMut(&PositionReset) + Send + 'static) -> Self {
+        self.on_reset = Some(Box::new(tell));
+        self
     }
 
     /// Starts the consumer's IO thread. Connects when the first call needs it.
@@ -79,8 +108,10 @@ impl<K, V> ConsumerBuilder<K, V> {
                 Ok(ConsumerIo::start(cluster, config, events))
             }
         })?;
+        let mut core = Core::new(config, clock, view, metrics, io, shared, inbox);
+        core.on_reset = self.on_reset;
         Ok(KafkaConsumer {
-            core: Core::new(config, clock, view, metrics, io, shared, inbox),
+            core,
             key_deserializer: self.key_deserializer,
             value_deserializer: self.value_deserializer,
         })

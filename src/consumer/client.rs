@@ -238,6 +238,19 @@ impl<K, V> KafkaConsumer<K, V> {
         self.core.committed(partition, timeout)
     }
 
+    /// What the group has committed for each of these partitions, assigned or not, by one request; `None` for
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`committed`](Self::committed).
+    pub fn committed_offsets(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndMetadata>>> {
+        let found = self.core.committed_all(partitions.to_vec(), self.core.default_timeout())?;
+        Ok(partitions.iter().cloned().zip(found).collect())
+    }
+
     /// The offset of the next record of an assigned partition. Looks it up, if it is not known yet.
     ///
     /// # Errors
@@ -261,6 +274,16 @@ impl<K, V> KafkaConsumer<K, V> {
     /// [`ErrorKind::IllegalState`] when the partition is not assigned.
     pub fn highwater(&self, partition: &TopicPartition) -> Result<Option<i64>> {
         Ok(self.core.subscription.get(partition)?.shared.high_watermark())
+    }
+
+    /// How many offsets there are behind the position (KIP-695), as the last fetch told: up to
+    /// [`highwater`](Self::highwater), which with `read_committed` is the end of what is decided. `None` while the
+    /// position is not known, or nothing was fetched yet. Never blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IllegalState`] when the partition is not assigned.
+    pub fn current_lag(&self, partition: &TopicPartition) -> Result<Option<i64>> {
+        Ok(self.core.subscription.get(partition)?.lag())
     }
 
     /// Goes on at another offset of an assigned partition. What was fetched already is dropped.
@@ -424,6 +447,34 @@ impl<K, V> KafkaConsumer<K, V> {
         self.ends(partitions, OffsetSpec::Latest)
     }
 
+    /// Looks up a place of each partition's log: by time, its ends, and those that Kafka has names for, such as the
+    /// record with the greatest timestamp (KIP-734) and the oldest one that is not in tiered storage (KIP-405).
+    /// `None` where there is none.
+    ///
+    /// ```
+    /// use kavka::types::OffsetSpec;
+    /// # use kavka::{KafkaConsumer, TopicPartition};
+    /// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
+    /// # cluster.append("orders", 0, [("1", "a"), ("2", "b")])?;
+    /// # let mut consumer =
+    /// #     KafkaConsumer::builder().bootstrap_servers(cluster.bootstrap_servers()).build()?;
+    /// let orders = TopicPartition::new("orders", 0);
+    /// let newest = consumer.list_offsets([(orders.clone(), OffsetSpec::MaxTimestamp)])?;
+    /// println!("{:?}", newest[&orders].map(|newest| newest.timestamp));
+    /// # assert!(newest[&orders].is_some());
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a negative time, [`ErrorKind::UnsupportedVersion`] from brokers that do
+    /// not know the place, [`ErrorKind::Timeout`].
+    pub fn list_offsets(
+        &mut self,
+        places: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>,
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
+        self.look_up(places.into_iter().collect(), self.core.default_timeout())
+    }
+
     fn ends(
         &mut self,
         partitions: &[TopicPartition],
@@ -498,6 +549,7 @@ impl<K, V> KafkaConsumer<K, V> {
         core.config.enable_auto_commit = false;
         let (told, gone) = core.leave_group("the consumer was closed", options.membership, deadline);
         core.finish_commits(deadline);
+        core.end_fetching(deadline);
         core.closed = true;
         core.subscription.set_partitions([]);
         let stopped = core.io.shutdown(left(core).max(MIN_STOP));

@@ -51,7 +51,7 @@ impl Core {
         if offsets.is_empty() {
             return Ok(());
         }
-        check_offsets(&offsets)?;
+        self.check_offsets(&offsets)?;
         let deadline = self.clock.deadline(timeout);
         let sent = offsets.clone();
         self.io.run(deadline + GRACE, "commit", move |io| {
@@ -70,7 +70,7 @@ impl Core {
     ) -> Result<Option<u64>> {
         self.check_open()?;
         let committer = self.committer()?;
-        check_offsets(&offsets)?;
+        self.check_offsets(&offsets)?;
         let id = self.commits.next_id;
         self.commits.next_id += 1;
         if offsets.is_empty() {
@@ -125,7 +125,7 @@ impl Core {
         if !self.config.enable_auto_commit {
             return;
         }
-        let offsets = self.subscription.committable();
+        let offsets = self.automatic_offsets();
         if !offsets.is_empty() {
             match self.commit_async(offsets, None) {
                 Ok(id) => self.commits.automatic = id,
@@ -134,9 +134,32 @@ impl Core {
         }
     }
 
+    fn check_offsets(&self, offsets: &Offsets) -> Result<()> {
+        if let Some((tp, offset)) = offsets.iter().find(|(_, offset)| offset.offset < 0) {
+            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_topic(tp.topic())
+                .with_partition(tp.partition()));
+        }
+        offsets.keys().try_for_each(|tp| self.check_topic(tp))
+    }
+
+    /// Refuses what was read of a topic that is no more.
+    fn check_topic(&self, tp: &TopicPartition) -> Result<()> {
+        let current = self.view.with(|view| view.topic(tp.topic()).map(|topic| topic.id));
+        self.subscription.check_topic(tp, current)
+    }
+
+    /// What an automatic commit is to commit.
+    fn automatic_offsets(&self) -> Offsets {
+        let mut offsets = self.subscription.committable();
+        offsets.retain(|tp, _| self.check_topic(tp).is_ok());
+        offsets
+    }
+
     /// The last automatic commit of what is read now.
     pub(super) fn commit_before_leaving(&mut self, timeout: Duration) -> Result<()> {
-        let offsets = self.subscription.committable();
+        let offsets = self.automatic_offsets();
         if !self.config.enable_auto_commit || offsets.is_empty() {
             return Ok(());
         }
@@ -148,13 +171,20 @@ impl Core {
         partition: &TopicPartition,
         timeout: Duration,
     ) -> Result<Option<OffsetAndMetadata>> {
+        Ok(self.committed_all(vec![partition.clone()], timeout)?.into_iter().next().flatten())
+    }
+
+    /// What the group has committed for these partitions, in their order.
+    pub(super) fn committed_all(
+        &mut self,
+        partitions: Vec<TopicPartition>,
+        timeout: Duration,
+    ) -> Result<Vec<Option<OffsetAndMetadata>>> {
         self.check_open()?;
         let deadline = self.clock.deadline(timeout);
-        let tp = partition.clone();
         self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
-            let ask = async { io.group()?.committed(&[tp]).await };
-            let found = io.cluster.within(deadline, "committed offsets", ask).await?;
-            Ok(found.into_iter().next().flatten())
+            let ask = async { io.group()?.committed(&partitions).await };
+            io.cluster.within(deadline, "committed offsets", ask).await
         })
     }
 
@@ -175,18 +205,6 @@ impl Core {
         }
         self.drain();
         self.run_commit_callbacks();
-    }
-}
-
-fn check_offsets(offsets: &Offsets) -> Result<()> {
-    match offsets.iter().find(|(_, offset)| offset.offset < 0) {
-        None => Ok(()),
-        Some((tp, offset)) => {
-            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
-            Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_topic(tp.topic())
-                .with_partition(tp.partition()))
-        }
     }
 }
 

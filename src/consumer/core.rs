@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::chunks::Chunks;
 use super::commits::Commits;
-use super::event::{Event, FetchFailure, Shared, Slot};
+use super::event::{Event, Shared, Slot};
 use super::io::ConsumerIo;
 use super::listener::Listener;
 use super::membership::GroupState;
 use super::reader::Reader;
-use super::subscription::{Phase, SubscriptionState};
-use crate::cluster::{ClusterMetadata, GRACE};
+use super::reset::PositionReset;
+use super::subscription::{Phase, ResetPolicy, SubscriptionState};
+use crate::cluster::ClusterMetadata;
 use crate::config::ConsumerConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Registry;
@@ -32,11 +34,11 @@ pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
     pub(super) subscription: SubscriptionState,
     pub(super) listener: Option<Listener>,
+    pub(super) on_reset: Option<OnReset>,
     inbox: Receiver<Event>,
-    ready: VecDeque<Reader>,
-    current: Option<Reader>,
+    pub(super) chunks: Chunks,
     /// Partitions whose leader does not have what comes after the chunks that are here.
-    out_of_range: Vec<Slot>,
+    pub(super) out_of_range: Vec<Slot>,
     /// For the next poll to return, one each.
     pub(super) errors: VecDeque<Error>,
     pub(super) group: GroupState,
@@ -46,6 +48,9 @@ pub(super) struct Core {
     /// Records came one by one, so the last one may still be worked on.
     pub(super) iterated: bool,
 }
+
+/// Code of the program that wants to know of positions that move without it.
+pub(super) type OnReset = Box<dyn FnMut(&PositionReset) + Send>;
 
 impl Core {
     pub(super) fn new(
@@ -57,7 +62,7 @@ impl Core {
         shared: Arc<Shared>,
         inbox: Receiver<Event>,
     ) -> Self {
-        let subscription = SubscriptionState::new(config.auto_offset_reset);
+        let subscription = SubscriptionState::new(ResetPolicy::new(&config, clock));
         Self {
             config,
             clock,
@@ -67,9 +72,9 @@ impl Core {
             shared,
             subscription,
             listener: None,
+            on_reset: None,
             inbox,
-            ready: VecDeque::new(),
-            current: None,
+            chunks: Chunks::default(),
             out_of_range: Vec::new(),
             errors: VecDeque::new(),
             group: GroupState::default(),
@@ -104,9 +109,7 @@ impl Core {
     /// The chunk to read from and its partition, if nothing speaks against reading on.
     #[inline]
     pub(super) fn reading(&mut self) -> Option<(&mut Reader, &mut super::subscription::PartitionState)> {
-        let reader = self.current.as_mut()?;
-        let partition = self.subscription.at(reader.slot).filter(|partition| !partition.paused)?;
-        Some((reader, partition))
+        self.chunks.reading(&mut self.subscription)
     }
 
     /// Works and waits until there is a chunk to read from; false when the deadline came first.
@@ -122,9 +125,10 @@ impl Core {
             self.coordinate()?;
             self.auto_commit();
             self.settle_out_of_range();
+            self.tell_resets();
             self.resolve_positions();
             self.next_error()?;
-            if self.pick() {
+            if self.next_chunk() {
                 return Ok(true);
             }
             if !self.wait(deadline)? {
@@ -138,7 +142,7 @@ impl Core {
     }
 
     /// Waits for an event. False when the deadline has passed.
-    fn wait(&mut self, deadline: Instant) -> Result<bool> {
+    pub(super) fn wait(&mut self, deadline: Instant) -> Result<bool> {
         let until = self.commits.due.filter(|_| self.commits.automatic.is_none());
         let until = until.map_or(deadline, |due| due.min(deadline));
         match self.inbox.recv_deadline(until) {
@@ -160,14 +164,13 @@ impl Core {
         match event {
             Event::Fetched(chunk) => {
                 let limits = DecompressLimits::default();
-                self.ready.push_back(Reader::new(chunk, self.config.check_crcs, limits));
+                self.chunks.push(Reader::new(chunk, self.config.check_crcs, limits));
             }
             Event::FetchFailed(slot, failure) => self.fetch_failed(slot, failure),
             Event::Committed(slots, Ok(committed)) => {
-                for (slot, committed) in slots.into_iter().zip(committed) {
-                    if let Err(error) = self.subscription.committed_is(slot, committed.as_ref()) {
-                        self.errors.push_back(error);
-                    }
+                for (slot, found) in slots.into_iter().zip(committed) {
+                    let told = self.subscription.committed_is(slot, found.offset.as_ref(), found.is_new);
+                    self.errors.extend(told.err());
                 }
             }
             Event::Committed(slots, Err(error)) => {
@@ -198,37 +201,6 @@ impl Core {
         }
     }
 
-    fn fetch_failed(&mut self, slot: Slot, failure: FetchFailure) {
-        let outcome = match failure {
-            // Settled when what is here has been read: fetching is ahead of the program.
-            FetchFailure::OutOfRange => {
-                self.out_of_range.push(slot);
-                Ok(())
-            }
-            FetchFailure::Diverged { end_offset, leader_epoch } => {
-                self.subscription.diverged(slot, end_offset, leader_epoch)
-            }
-            FetchFailure::Recreated => self.subscription.recreated(slot),
-            FetchFailure::Other(error) if self.subscription.at(slot).is_some() => {
-                self.subscription.refetch(slot);
-                Err(error)
-            }
-            FetchFailure::Other(_) => Ok(()),
-        };
-        self.errors.extend(outcome.err());
-    }
-
-    /// Resets the partitions that have been read up to where the log does not go on.
-    fn settle_out_of_range(&mut self) {
-        for slot in std::mem::take(&mut self.out_of_range) {
-            if self.current.iter().chain(&self.ready).any(|reader| reader.slot == slot) {
-                self.out_of_range.push(slot);
-            } else {
-                self.errors.extend(self.subscription.out_of_range(slot).err());
-            }
-        }
-    }
-
     /// A batch could not be read. Whether the program is to know.
     pub(super) fn unreadable(
         &mut self,
@@ -236,7 +208,7 @@ impl Core {
         tp: &TopicPartition,
         error: RecordError,
     ) -> Option<Error> {
-        self.current = None;
+        self.chunks.finish();
         let report = match error {
             RecordError::Corrupt { .. } => self.subscription.corrupt(slot),
             _ => true,
@@ -252,52 +224,14 @@ impl Core {
         self.errors.push_back(error);
     }
 
-    /// Chooses the chunk to read from. Those of earlier lives are dropped, those of paused partitions wait.
-    fn pick(&mut self) -> bool {
-        if let Some(reader) = self.current.take() {
-            match self.subscription.at(reader.slot) {
-                Some(partition) if !partition.paused => {
-                    self.current = Some(reader);
-                    return true;
-                }
-                Some(_) => self.ready.push_front(reader),
-                None => {}
-            }
-        }
-        let mut place = 0;
-        while let Some(reader) = self.ready.get_mut(place) {
-            match self.subscription.at(reader.slot) {
-                Some(partition) if !partition.paused => {
-                    self.current = self.ready.remove(place);
-                    return true;
-                }
-                Some(_) => {
-                    reader.reservation.park();
-                    place += 1;
-                }
-                None => drop(self.ready.remove(place)),
-            }
-        }
-        false
-    }
-
     /// Whether there is another chunk to read from, without waiting.
     pub(super) fn next_chunk(&mut self) -> bool {
-        self.pick()
+        self.chunks.pick(&mut self.subscription)
     }
 
     /// The current chunk is used up.
     pub(super) fn finish_chunk(&mut self) {
-        self.current = None;
-    }
-
-    fn resolve_positions(&mut self) {
-        let (asks, errors) = self.subscription.take_unresolved(self.config.group_id.is_some());
-        self.errors.extend(errors);
-        self.flush();
-        if !asks.is_empty() {
-            self.io.post(move |io| io.resolve(asks));
-        }
+        self.chunks.finish();
     }
 
     /// Tells the fetcher what has changed.
@@ -305,41 +239,6 @@ impl Core {
         let changes = self.subscription.take_changes();
         if !changes.is_empty() {
             self.io.post(move |io| io.fetcher.apply(changes));
-        }
-    }
-
-    pub(super) fn position(&mut self, partition: &TopicPartition, timeout: Duration) -> Result<i64> {
-        self.check_open()?;
-        let deadline = self.clock.deadline(timeout);
-        loop {
-            self.drain();
-            self.settle_out_of_range();
-            let state = self.subscription.get(partition)?;
-            let (phase, position) = (state.phase, state.position());
-            if phase == Phase::Ready {
-                self.flush();
-                return Ok(position);
-            }
-            if let Some(place) = self.errors.iter().position(|error| is_about(error, partition)) {
-                if let Some(error) = self.errors.remove(place) {
-                    return Err(error);
-                }
-            }
-            if phase == Phase::Stuck {
-                let text = "the partition has no position: seek, or set auto.offset.reset";
-                return Err(Error::new(ErrorKind::NoOffsetForPartition, text)
-                    .with_topic(partition.topic())
-                    .with_partition(partition.partition()));
-            }
-            self.resolve_positions();
-            let now = self.clock.now();
-            if now >= deadline {
-                let text = format!("timed out: the position of {partition}");
-                return self.io.run(now + GRACE, "position", move |io| async move {
-                    Err(io.cluster.timeout(text.trim_start_matches("timed out: ")))
-                });
-            }
-            self.wait(deadline)?;
         }
     }
 }
@@ -351,8 +250,4 @@ impl fmt::Debug for Core {
             .field("assignment", &self.subscription.assignment())
             .finish_non_exhaustive()
     }
-}
-
-fn is_about(error: &Error, tp: &TopicPartition) -> bool {
-    error.topic() == Some(tp.topic()) && error.partition().is_none_or(|partition| partition == tp.partition())
 }

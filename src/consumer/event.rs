@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::buffer::Chunk;
 use crate::error::{Error, Result};
+use crate::protocol::Uuid;
 use crate::types::{OffsetAndMetadata, OffsetSpec, TopicPartition};
 
 /// A partition's place on the caller's side, in one of its lives: a seek, a revocation or another assignment
@@ -24,7 +25,7 @@ pub(super) enum Event {
     /// A partition is not fetched any more until the caller says where to go on.
     FetchFailed(Slot, FetchFailure),
     /// The group's offsets for positions that are not known yet.
-    Committed(Vec<Slot>, Result<Vec<Option<OffsetAndMetadata>>>),
+    Committed(Vec<Slot>, Result<Vec<Found>>),
     /// The offset to begin at, and its leader epoch.
     Reset(Slot, OffsetSpec, Result<(i64, Option<i32>)>),
     /// The outcome of the join of this number.
@@ -51,13 +52,22 @@ pub(super) enum FetchFailure {
     /// The leader does not have the offset.
     OutOfRange,
     /// The log was truncated: it parts from what was read at this offset (KIP-320).
-    Diverged {
-        end_offset: i64,
-        leader_epoch: i32,
-    },
+    Diverged { end_offset: i64, leader_epoch: i32 },
     /// The topic has another id now.
-    Recreated,
+    Recreated { old: Uuid, new: Uuid },
+    /// What may be better with the next attempt.
     Other(Error),
+    /// What no other attempt would mend.
+    Hopeless(Error),
+}
+
+/// What there is to know of a partition whose position is not known.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What the group has committed, if anything.
+    pub(super) offset: Option<OffsetAndMetadata>,
+    /// The partition appeared after the program had subscribed to its topic.
+    pub(super) is_new: bool,
 }
 
 /// What joining led to.

@@ -1,12 +1,12 @@
 //! The consumer's half on the IO thread.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::event::{Event, Events};
+use super::event::{Event, Events, Found};
 use super::fetcher::Fetcher;
 use super::group::commit::{Committer, Offsets};
 use super::group::coordinator::Coordinator;
@@ -17,7 +17,7 @@ use crate::config::ConsumerConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::wakeup::Wakeup;
-use crate::types::{OffsetSpec, TopicPartition};
+use crate::types::{OffsetAndTimestamp, OffsetSpec, TopicPartition};
 
 pub(super) struct ConsumerIo {
     pub(super) cluster: Cluster,
@@ -35,7 +35,35 @@ struct Watched {
     /// All topics of the cluster, for a pattern to be matched with.
     all: bool,
     partitions: BTreeMap<Arc<str>, usize>,
+    /// How many partitions the subscribed topics had when they were first looked at.
+    at_first: BTreeMap<Arc<str>, usize>,
+    /// All topics of the cluster have been looked at, so one that comes now is new as a whole.
+    all_seen: bool,
     refused: BTreeSet<Arc<str>>,
+}
+
+impl Watched {
+    fn look(&mut self, cluster: &Cluster) {
+        let view = cluster.snapshot();
+        for topic in &self.topics {
+            if let Some(known) = view.topic(topic) {
+                self.at_first.entry(Arc::clone(topic)).or_insert(known.partitions.len());
+            }
+        }
+        if self.all {
+            for topic in view.topics() {
+                let count = if self.all_seen { 0 } else { topic.partitions.len() };
+                self.at_first.entry(Arc::clone(&topic.name)).or_insert(count);
+            }
+            self.all_seen = true;
+        }
+    }
+
+    /// Whether a partition appeared after the program had subscribed to its topic.
+    fn is_new(&self, tp: &TopicPartition) -> bool {
+        let before = self.at_first.get(tp.topic());
+        before.is_some_and(|count| usize::try_from(tp.partition()).is_ok_and(|partition| partition >= *count))
+    }
 }
 
 impl ConsumerIo {
@@ -64,9 +92,11 @@ impl ConsumerIo {
         {
             let mut watched = self.watched.borrow_mut();
             watched.refused.clear();
+            watched.at_first.retain(|topic, _| topics.contains(topic));
             watched.topics.clone_from(&topics);
             watched.all = false;
             watched.partitions = partition_counts(&self.cluster, &watched);
+            watched.look(&self.cluster);
         }
         self.cluster.set_want_all(false);
         self.cluster.set_topics(topics);
@@ -78,7 +108,8 @@ impl ConsumerIo {
             let mut watched = self.watched.borrow_mut();
             watched.refused.clear();
             watched.topics.clear();
-            watched.all = true;
+            watched.at_first.clear();
+            (watched.all, watched.all_seen) = (true, false);
             watched.partitions = partition_counts(&self.cluster, &watched);
         }
         self.cluster.set_want_all(true);
@@ -114,13 +145,22 @@ impl ConsumerIo {
             }
         }
         let net = self.cluster.net();
-        if let (Some(group), false) = (self.group.clone(), committed.is_empty()) {
-            let events = self.events.clone();
+        if !committed.is_empty() {
+            let (events, group, watched) =
+                (self.events.clone(), self.group.clone(), Rc::clone(&self.watched));
             net.spawn(async move {
                 let (slots, tps): (Vec<_>, Vec<TopicPartition>) =
                     committed.into_iter().map(|ask| (ask.slot, ask.tp)).unzip();
-                let answer = group.committed(&tps).await;
-                events.send(Event::Committed(slots, answer));
+                let answer = match group {
+                    Some(group) => group.committed(&tps).await,
+                    None => Ok(vec![None; tps.len()]),
+                };
+                let watched = watched.borrow();
+                let found = answer.map(|offsets| {
+                    let all = tps.iter().zip(offsets);
+                    all.map(|(tp, offset)| Found { offset, is_new: watched.is_new(tp) }).collect()
+                });
+                events.send(Event::Committed(slots, found));
             });
         }
         // Topic by topic: one that cannot be read must not hold up the others.
@@ -128,12 +168,12 @@ impl ConsumerIo {
             let (cluster, config, events) =
                 (self.cluster.clone(), Rc::clone(&self.config), self.events.clone());
             net.spawn(async move {
-                let wanted = asks.iter().map(|ask| (ask.tp.clone(), spec)).collect();
-                let mut found = list_offsets(&cluster, &config, wanted).await;
+                let tps = asks.iter().map(|ask| ask.tp.clone()).collect();
+                let found = places(&cluster, &config, tps, spec).await;
                 for ask in asks {
-                    let answer = match &mut found {
+                    let answer = match &found {
                         Err(error) => Err(error.clone()),
-                        Ok(found) => match found.remove(&ask.tp).flatten() {
+                        Ok(found) => match found.get(&ask.tp) {
                             Some(place) => Ok((place.offset, place.leader_epoch)),
                             None => {
                                 let text = format!("the broker named no offset for {spec:?}");
@@ -161,11 +201,37 @@ impl ConsumerIo {
     }
 }
 
+/// Where to begin in each partition. When all records are older than a time, that is behind them.
+async fn places(
+    cluster: &Cluster,
+    config: &ConsumerConfig,
+    tps: Vec<TopicPartition>,
+    spec: OffsetSpec,
+) -> Result<HashMap<TopicPartition, OffsetAndTimestamp>> {
+    let ask = |tps: Vec<TopicPartition>, spec| {
+        list_offsets(cluster, config, tps.into_iter().map(|tp| (tp, spec)).collect())
+    };
+    let mut found = HashMap::new();
+    let mut older = Vec::new();
+    for (tp, place) in ask(tps, spec).await? {
+        match place {
+            Some(place) => drop(found.insert(tp, place)),
+            None => older.push(tp),
+        }
+    }
+    if !older.is_empty() && matches!(spec, OffsetSpec::Timestamp(_)) {
+        let ends = ask(older, OffsetSpec::Latest).await?;
+        found.extend(ends.into_iter().filter_map(|(tp, place)| Some((tp, place?))));
+    }
+    Ok(found)
+}
+
 /// Tells the caller when partitions of its topics come or go, and when it may not see a topic.
 async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watched>>, changed: Wakeup) {
     loop {
         changed.notified().await;
         let mut watched = watched.borrow_mut();
+        watched.look(&cluster);
         let counts = partition_counts(&cluster, &watched);
         if counts != watched.partitions {
             watched.partitions = counts;

@@ -19,8 +19,11 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
     /// # Errors
     /// Each is returned once, and the consumer stays usable: [`ErrorKind::Woken`],
     /// [`ErrorKind::MaxPollExceeded`], [`ErrorKind::NoOffsetForPartition`], [`ErrorKind::OffsetOutOfRange`],
-    /// [`ErrorKind::CorruptBatch`] (with the offset to seek to), [`ErrorKind::Deserialization`] (a further call
-    /// goes on behind that record), [`ErrorKind::Authorization`], what a listener returned, and others.
+    /// [`ErrorKind::CorruptBatch`] (with the offset to seek to), [`ErrorKind::LogTruncation`],
+    /// [`ErrorKind::TopicRecreated`], [`ErrorKind::Authorization`], what a listener returned, and others. With
+    /// [`ErrorKind::Deserialization`] the position stays at that record, as in Kafka's own consumer, so that the
+    /// next call returns the same error: seek past it, with what [`DeserializationFailure`](super::DeserializationFailure)
+    /// says of it.
     pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K::Output, V::Output>> {
         self.check_selection()?;
         self.core.enter();
@@ -66,9 +69,11 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
                 let next = partition.next();
                 records.end_part(&tp, next.offset, next.leader_epoch);
             }
-            if let Some(error) = failure {
-                // What was read before it comes first.
-                return self.core.put_off(error);
+            match failure {
+                // What was read before it comes first. The position is at that record: the next poll finds it.
+                Some(error) if error.kind() == ErrorKind::Deserialization && !records.is_empty() => return,
+                Some(error) => return self.core.put_off(error),
+                None => {}
             }
             if records.len() >= most || !self.core.next_chunk() {
                 return;
@@ -135,7 +140,10 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
     fn read(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
         let (reader, partition) = self.core.reading()?;
         match reader.next(partition) {
-            Some(Ok(raw)) => Some(reader.build(&raw, &self.key_deserializer, &self.value_deserializer)),
+            Some(Ok(raw)) => match reader.build(&raw, &self.key_deserializer, &self.value_deserializer) {
+                Ok(record) => Some(Ok(record)),
+                Err(why) => Some(Err(reader.undone(partition, &raw, why))),
+            },
             Some(Err(error)) => self.unreadable(error).map(Err),
             None => {
                 self.core.finish_chunk();

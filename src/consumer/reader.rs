@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::buffer::{Chunk, Reservation};
 use super::event::Slot;
+use super::failure::{DeserializationFailure, RecordPart};
 use super::record::{BatchInfo, ConsumerRecord, LazyHeaders, NO_HEADERS};
 use super::subscription::PartitionState;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Batches, ControlType, DecompressLimits, RawRecord, RecordError, Records};
-use crate::serializer::Deserializer;
+use crate::serializer::{DefaultSerializer, Deserializer};
 use crate::types::TopicPartition;
 
 pub(super) struct Reader {
@@ -25,6 +26,7 @@ pub(super) struct Reader {
 
 /// The batch that is being read.
 struct Open {
+    batch: Batch,
     records: Records,
     info: Arc<BatchInfo>,
 }
@@ -103,7 +105,7 @@ impl Reader {
                 leader_epoch: batch.leader_epoch(),
                 timestamp_type: batch.timestamp_type(),
             };
-            self.open = Some(Open { records, info: Arc::new(info) });
+            self.open = Some(Open { batch, records, info: Arc::new(info) });
             return Ok(true);
         }
     }
@@ -134,10 +136,8 @@ impl Reader {
         raw: &RawRecord,
         key: &K,
         value: &V,
-    ) -> Result<ConsumerRecord<K::Output, V::Output>> {
-        let Some(open) = &self.open else {
-            return Err(Error::new(ErrorKind::IllegalState, "no batch is open"));
-        };
+    ) -> Result<ConsumerRecord<K::Output, V::Output>, Undone> {
+        let Some(open) = &self.open else { return Err(Undone::NoBatch) };
         let size = |part: Option<crate::record::Span>| part.map_or(-1, |span| span.len() as i32);
         let headers = if raw.header_count == 0 {
             None
@@ -153,11 +153,12 @@ impl Reader {
             _ => &NO_HEADERS,
         };
         let (topic, records) = (self.tp.topic(), &open.records);
-        let built =
-            key.deserialize(topic, for_key, raw.key.map(|span| records.bytes(span))).and_then(|key| {
-                Ok((key, value.deserialize(topic, for_value, raw.value.map(|span| records.bytes(span)))?))
-            });
-        let (key, value) = built.map_err(|error| self.at(error, raw.offset))?;
+        let key = key
+            .deserialize(topic, for_key, raw.key.map(|span| records.bytes(span)))
+            .map_err(|error| Undone::Deserializer(RecordPart::Key, error))?;
+        let value = value
+            .deserialize(topic, for_value, raw.value.map(|span| records.bytes(span)))
+            .map_err(|error| Undone::Deserializer(RecordPart::Value, error))?;
         Ok(ConsumerRecord {
             batch: Arc::clone(&open.info),
             offset: raw.offset,
@@ -170,10 +171,36 @@ impl Reader {
         })
     }
 
+    /// The error of a record that could not be built. The record is the next one again.
     #[cold]
-    fn at(&self, error: Error, offset: i64) -> Error {
-        error.with_topic(self.tp.topic()).with_partition(self.tp.partition()).with_offset(offset)
+    pub(super) fn undone(&mut self, partition: &mut PartitionState, raw: &RawRecord, why: Undone) -> Error {
+        let record = self.build(raw, &DefaultSerializer, &DefaultSerializer).ok();
+        partition.withheld(raw.offset);
+        if let Some(open) = &mut self.open {
+            // It was read once, checksum and all; what comes before the position is passed over.
+            if let Ok(records) = open.batch.records(false, &self.limits) {
+                open.records = records;
+            }
+        }
+        let error = match (why, record) {
+            (Undone::Deserializer(part, cause), Some(record)) => {
+                let text = format!(
+                    "the {part} of a record cannot be deserialized; the position stays there until the program seeks"
+                );
+                Error::new(ErrorKind::Deserialization, text)
+                    .with_source(DeserializationFailure::new(record, part, cause))
+            }
+            (Undone::Deserializer(_, cause), None) => cause,
+            (Undone::NoBatch, _) => Error::new(ErrorKind::IllegalState, "no batch is open"),
+        };
+        error.with_topic(self.tp.topic()).with_partition(self.tp.partition()).with_offset(raw.offset)
     }
+}
+
+/// Why a record was not built.
+pub(super) enum Undone {
+    NoBatch,
+    Deserializer(RecordPart, Error),
 }
 
 #[cfg(test)]
@@ -183,7 +210,7 @@ mod tests {
     use super::*;
     use crate::config::AutoOffsetReset;
     use crate::consumer::buffer::{Budget, PartitionShared};
-    use crate::consumer::subscription::SubscriptionState;
+    use crate::consumer::subscription::{ResetPolicy, SubscriptionState};
     use crate::net::wakeup::Wakeup;
     use crate::record::{BatchBuilder, Compression, ProducerState, assign_offsets, control_batch};
 
@@ -205,7 +232,7 @@ mod tests {
 
     /// What comes out of a chunk, and the position afterwards.
     fn read(parts: &[Bytes], from: i64, aborted: Option<Vec<(i64, i64)>>) -> (Vec<Result<i64, i64>>, i64) {
-        let mut state = SubscriptionState::new(AutoOffsetReset::None);
+        let mut state = SubscriptionState::new(ResetPolicy::of(AutoOffsetReset::None));
         let tp = TopicPartition::new("t", 0);
         state.set_partitions([tp.clone()]);
         state.seek(&tp, &from.into()).expect("assigned");

@@ -31,6 +31,9 @@ pub(super) struct Session {
     by_id: bool,
     /// What the broker knows.
     known: BTreeMap<Key, Asked>,
+    /// How many requests there were outside of a session. Brokers fill an answer in the order of the request,
+    /// and within a session they change it themselves.
+    alone: usize,
 }
 
 /// The session's part of a request.
@@ -50,9 +53,11 @@ impl Session {
     /// their ids; `sessions` whether the broker, and the program, want sessions at all.
     pub(super) fn request(&mut self, wanted: BTreeMap<Key, Asked>, by_id: bool, sessions: bool) -> Part {
         if !sessions {
-            let topics = topics_of(wanted.iter());
+            // Each time another one comes first, so that none starves behind those with much to tell.
+            let first = self.alone.checked_rem(wanted.len()).unwrap_or(0);
+            let topics = topics_of(wanted.iter().skip(first).chain(wanted.iter().take(first)));
             // The answer names topics by their ids, which are looked up in what was asked for.
-            *self = Self { known: wanted, ..Self::default() };
+            *self = Self { known: wanted, alone: self.alone.wrapping_add(1), ..Self::default() };
             return Part { session_epoch: NO_SESSION, topics, ..Part::default() };
         }
         if by_id != self.by_id {
@@ -97,6 +102,13 @@ impl Session {
             self.epoch = self.epoch.checked_add(1).unwrap_or(1);
         }
         true
+    }
+
+    /// There is to be no session any more. The id of the one that the broker keeps, if it does.
+    pub(super) fn end(&mut self) -> Option<i32> {
+        let id = std::mem::take(&mut self.id);
+        self.epoch = 0;
+        (id != 0).then_some(id)
     }
 
     /// The connection is gone: the next request begins anew.
@@ -198,6 +210,17 @@ mod tests {
             assert_eq!((full.session_id, full.session_epoch, partitions(&full)), (0, -1, vec![0]));
             assert_eq!(session.topic_of(Uuid::ZERO).as_deref(), Some("t"), "for the answer");
         }
+    }
+
+    #[test]
+    fn without_sessions_each_partition_comes_first_in_turn() {
+        let mut session = Session::default();
+        let mut orders = Vec::new();
+        for _ in 0..4 {
+            orders.push(partitions(&session.request(wanted(&[(0, 1), (1, 1), (2, 1)]), false, false)));
+        }
+        assert_eq!(orders, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+        assert_eq!(session.end(), None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! A partition's epoch is raised by whatever makes earlier answers worthless: a seek, a reset, a revocation,
 //! another assignment. Answers carry the epoch of their question, and those of an older one find no partition.
 
+mod partition;
+mod resets;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,9 +14,13 @@ use slab::Slab;
 use super::buffer::PartitionShared;
 use super::event::Slot;
 use super::pattern::TopicPattern;
-use crate::config::AutoOffsetReset;
+use super::reset::PositionReset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{OffsetAndMetadata, OffsetSpec, TopicPartition};
+
+pub(super) use partition::{PartitionState, Phase};
+pub(super) use resets::ResetPolicy;
+use resets::no_offset;
 
 /// How the partitions were chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,82 +52,6 @@ impl Selection {
     }
 }
 
-/// Where a partition's position comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// From what the group has committed.
-    NeedsCommitted,
-    /// From the log: its beginning or its end.
-    NeedsReset(OffsetSpec),
-    /// The answer is awaited.
-    Asked,
-    /// It is known.
-    Ready,
-    /// There is none, which the program has been told; a seek helps.
-    Stuck,
-}
-
-#[derive(Debug)]
-pub(super) struct PartitionState {
-    pub(super) tp: TopicPartition,
-    pub(super) epoch: u64,
-    pub(super) phase: Phase,
-    pub(super) paused: bool,
-    pub(super) shared: Arc<PartitionShared>,
-    position: i64,
-    leader_epoch: i32,
-    /// What an automatic commit may commit: the program has asked for more since it was given what is before
-    /// this.
-    committable: i64,
-    /// What was committed last, as far as this consumer knows.
-    committed: i64,
-    /// A batch at this position was corrupt once, and was fetched again.
-    corrupt_at: Option<i64>,
-}
-
-impl PartitionState {
-    /// The offset of the next record for the program. Meaningless unless the phase is `Ready`.
-    #[inline]
-    pub(super) fn position(&self) -> i64 {
-        self.position
-    }
-
-    /// The record at `offset` goes to the program.
-    #[inline]
-    pub(super) fn delivered(&mut self, offset: i64) {
-        self.position = offset.saturating_add(1);
-    }
-
-    /// There is nothing more for the program before `offset`.
-    pub(super) fn passed(&mut self, offset: i64) {
-        self.position = self.position.max(offset);
-        self.corrupt_at = None;
-    }
-
-    pub(super) fn set_leader_epoch(&mut self, leader_epoch: i32) {
-        self.leader_epoch = leader_epoch;
-    }
-
-    /// The program has asked for more: what it was given before is done.
-    #[inline]
-    pub(super) fn settle(&mut self) {
-        self.committable = self.position;
-    }
-
-    fn offset_and_epoch(&self, offset: i64) -> OffsetAndMetadata {
-        OffsetAndMetadata { offset, metadata: String::new(), leader_epoch: self.known_leader_epoch() }
-    }
-
-    fn known_leader_epoch(&self) -> Option<i32> {
-        Some(self.leader_epoch).filter(|epoch| *epoch >= 0)
-    }
-
-    /// The position with its leader epoch.
-    pub(super) fn next(&self) -> OffsetAndMetadata {
-        self.offset_and_epoch(self.position)
-    }
-}
-
 /// What the fetcher has to know of a change.
 #[derive(Debug)]
 pub(super) enum Change {
@@ -143,22 +74,25 @@ pub(super) struct SubscriptionState {
     partitions: Slab<PartitionState>,
     index: HashMap<TopicPartition, usize>,
     last_epoch: u64,
-    reset_policy: AutoOffsetReset,
+    policy: ResetPolicy,
     changes: Vec<Change>,
     /// Some position is not known.
     unresolved: bool,
+    /// Positions that moved without the program, which has not been told yet.
+    resets: Vec<PositionReset>,
 }
 
 impl SubscriptionState {
-    pub(super) fn new(reset_policy: AutoOffsetReset) -> Self {
+    pub(super) fn new(policy: ResetPolicy) -> Self {
         Self {
             selection: Selection::Nothing,
             partitions: Slab::new(),
             index: HashMap::new(),
             last_epoch: 0,
-            reset_policy,
+            policy,
             changes: Vec::new(),
             unresolved: false,
+            resets: Vec::new(),
         }
     }
 
@@ -178,18 +112,7 @@ impl SubscriptionState {
                 continue;
             }
             self.last_epoch += 1;
-            let index = self.partitions.insert(PartitionState {
-                tp: tp.clone(),
-                epoch: self.last_epoch,
-                phase: Phase::NeedsCommitted,
-                paused: false,
-                shared: Arc::default(),
-                position: -1,
-                leader_epoch: -1,
-                committable: -1,
-                committed: -1,
-                corrupt_at: None,
-            });
+            let index = self.partitions.insert(PartitionState::new(tp.clone(), self.last_epoch));
             self.index.insert(tp, index);
             self.unresolved = true;
         }
@@ -268,10 +191,12 @@ impl SubscriptionState {
         if !std::mem::take(&mut self.unresolved) {
             return (asks, errors);
         }
+        // Without a group there is nothing committed, but only the IO thread knows which partitions are new.
+        let asks_committed = has_group || self.policy.minds_new_partitions();
         for (index, partition) in &mut self.partitions {
             let slot = Slot { index, epoch: partition.epoch };
-            if partition.phase == Phase::NeedsCommitted && !has_group {
-                match self.reset_policy.spec() {
+            if partition.phase == Phase::NeedsCommitted && !asks_committed {
+                match self.policy.spec() {
                     Some(spec) => partition.phase = Phase::NeedsReset(spec),
                     None => {
                         partition.phase = Phase::Stuck;
@@ -289,100 +214,6 @@ impl SubscriptionState {
             asks.push(Unresolved { slot, tp: partition.tp.clone(), spec });
         }
         (asks, errors)
-    }
-
-    /// What the group has committed, if anything.
-    pub(super) fn committed_is(&mut self, slot: Slot, committed: Option<&OffsetAndMetadata>) -> Result<()> {
-        let policy = self.reset_policy.spec();
-        let Some(partition) = self.at(slot).filter(|partition| partition.phase == Phase::Asked) else {
-            return Ok(());
-        };
-        match (committed, policy) {
-            (Some(committed), _) => {
-                let (offset, epoch) = (committed.offset, committed.leader_epoch.unwrap_or(-1));
-                partition.committed = offset;
-                self.start(slot, offset, epoch);
-                Ok(())
-            }
-            (None, Some(spec)) => {
-                log::info!("{}: no committed offset, going to {spec:?}", partition.tp);
-                partition.phase = Phase::NeedsReset(spec);
-                self.unresolved = true;
-                Ok(())
-            }
-            (None, None) => {
-                partition.phase = Phase::Stuck;
-                Err(no_offset(&partition.tp, "the group has committed none"))
-            }
-        }
-    }
-
-    /// The answer to a reset.
-    pub(super) fn reset_to(&mut self, slot: Slot, offset: i64, leader_epoch: Option<i32>) {
-        if self.at(slot).is_some_and(|partition| partition.phase == Phase::Asked) {
-            self.start(slot, offset, leader_epoch.unwrap_or(-1));
-        }
-    }
-
-    /// The question could not be answered: it is asked again by the next poll.
-    pub(super) fn ask_again(&mut self, slot: Slot, phase: Phase) {
-        if let Some(partition) = self.at(slot).filter(|partition| partition.phase == Phase::Asked) {
-            partition.phase = phase;
-            self.unresolved = true;
-        }
-    }
-
-    /// The leader does not have the position.
-    pub(super) fn out_of_range(&mut self, slot: Slot) -> Result<()> {
-        let policy = self.reset_policy.spec();
-        let Some(partition) = self.at(slot) else { return Ok(()) };
-        let (tp, position) = (partition.tp.clone(), partition.position);
-        match policy {
-            Some(spec) => {
-                log::warn!("{tp}: the position {position} is not in the log any more, going to {spec:?}");
-                self.unplace(slot.index, Phase::NeedsReset(spec));
-                Ok(())
-            }
-            None => {
-                self.unplace(slot.index, Phase::Stuck);
-                let text = "the position is not in the partition's log, and auto.offset.reset is none: seek";
-                Err(Error::new(ErrorKind::OffsetOutOfRange, text)
-                    .with_topic(tp.topic())
-                    .with_partition(tp.partition())
-                    .with_offset(position))
-            }
-        }
-    }
-
-    /// The log was truncated below the position, and parts from what was read at `end_offset`.
-    pub(super) fn diverged(&mut self, slot: Slot, end_offset: i64, leader_epoch: i32) -> Result<()> {
-        let policy = self.reset_policy.spec();
-        let Some(partition) = self.at(slot) else { return Ok(()) };
-        let (tp, position) = (partition.tp.clone(), partition.position);
-        if policy.is_some() && end_offset >= 0 {
-            log::warn!("{tp}: the log was truncated below {position}, going on at {end_offset}");
-            self.place(slot.index, end_offset.min(position), leader_epoch);
-            return Ok(());
-        }
-        self.unplace(slot.index, Phase::Stuck);
-        let text =
-            format!("the log was truncated below the position {position}; it parts from what was read here");
-        Err(Error::new(ErrorKind::LogTruncation, text)
-            .with_topic(tp.topic())
-            .with_partition(tp.partition())
-            .with_offset(end_offset))
-    }
-
-    /// The topic was deleted and created anew: positions mean nothing in it.
-    pub(super) fn recreated(&mut self, slot: Slot) -> Result<()> {
-        let policy = self.reset_policy.spec();
-        let Some(partition) = self.at(slot) else { return Ok(()) };
-        let tp = partition.tp.clone();
-        partition.committed = -1;
-        self.unplace(slot.index, policy.map_or(Phase::Stuck, Phase::NeedsReset));
-        let text =
-            "the topic was deleted and created anew: its offsets begin again, and the old ones are void";
-        Err(Error::new(ErrorKind::TopicRecreated, text).with_topic(tp.topic()).with_partition(tp.partition()))
     }
 
     /// Fetches from the position again, without what was fetched.
@@ -452,6 +283,7 @@ impl SubscriptionState {
         partition.position = offset;
         partition.leader_epoch = leader_epoch;
         partition.corrupt_at = None;
+        (partition.reset, partition.void) = (None, None);
         self.changes.push(Change::Fetch {
             slot: Slot { index, epoch },
             tp: partition.tp.clone(),
@@ -472,6 +304,7 @@ impl SubscriptionState {
         partition.phase = phase;
         partition.committable = -1;
         partition.corrupt_at = None;
+        partition.reset = None;
         self.unresolved = true;
         self.changes.push(Change::Remove(index));
     }
@@ -486,153 +319,11 @@ pub(super) struct Unresolved {
     pub(super) spec: Option<OffsetSpec>,
 }
 
-impl AutoOffsetReset {
-    /// The offset to begin at, if the policy names one.
-    fn spec(self) -> Option<OffsetSpec> {
-        match self {
-            Self::Earliest => Some(OffsetSpec::Earliest),
-            Self::Latest => Some(OffsetSpec::Latest),
-            Self::None => None,
-        }
-    }
-}
-
 fn unassigned(tp: &TopicPartition) -> Error {
     Error::new(ErrorKind::IllegalState, "the partition is not assigned to this consumer")
         .with_topic(tp.topic())
         .with_partition(tp.partition())
 }
 
-fn no_offset(tp: &TopicPartition, why: &str) -> Error {
-    let text =
-        format!("no offset to begin at: {why}, and auto.offset.reset is none; seek, or set the policy");
-    Error::new(ErrorKind::NoOffsetForPartition, text).with_topic(tp.topic()).with_partition(tp.partition())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(policy: AutoOffsetReset, partitions: i32) -> SubscriptionState {
-        let mut state = SubscriptionState::new(policy);
-        state.set_partitions((0..partitions).map(|partition| TopicPartition::new("t", partition)));
-        state
-    }
-
-    fn slot(state: &SubscriptionState, partition: i32) -> Slot {
-        let tp = TopicPartition::new("t", partition);
-        state.iter().find(|(_, state)| state.tp == tp).expect("assigned").0
-    }
-
-    fn begin_at(state: &mut SubscriptionState, partition: i32, offset: i64) {
-        state.seek(&TopicPartition::new("t", partition), &offset.into()).expect("assigned");
-    }
-
-    #[test]
-    fn without_a_group_the_policy_decides() {
-        let mut earliest = state(AutoOffsetReset::Earliest, 1);
-        let (asks, errors) = earliest.take_unresolved(false);
-        assert_eq!((asks.len(), errors.len()), (1, 0));
-        assert_eq!(asks[0].spec, Some(OffsetSpec::Earliest));
-        assert!(earliest.take_unresolved(false).0.is_empty(), "asked once");
-        earliest.reset_to(asks[0].slot, 7, Some(2));
-        let partition = earliest.get(&asks[0].tp).expect("assigned");
-        assert_eq!((partition.phase, partition.position()), (Phase::Ready, 7));
-
-        let mut none = state(AutoOffsetReset::None, 1);
-        let (asks, errors) = none.take_unresolved(false);
-        assert!(asks.is_empty());
-        assert_eq!(errors[0].kind(), ErrorKind::NoOffsetForPartition);
-        assert!(none.take_unresolved(false).1.is_empty(), "told once");
-    }
-
-    #[test]
-    fn a_seek_makes_earlier_answers_worthless() {
-        let mut state = state(AutoOffsetReset::Latest, 1);
-        let (asks, _) = state.take_unresolved(true);
-        begin_at(&mut state, 0, 5);
-        state.committed_is(asks[0].slot, Some(&100.into())).expect("dropped");
-        state.reset_to(asks[0].slot, 200, None);
-        state.out_of_range(asks[0].slot).expect("dropped");
-        assert!(state.at(asks[0].slot).is_none());
-        assert_eq!(state.positions()[&asks[0].tp].offset, 5);
-    }
-
-    #[test]
-    fn positions_follow_records_and_gaps() {
-        let mut state = state(AutoOffsetReset::Latest, 1);
-        begin_at(&mut state, 0, 5);
-        let slot = slot(&state, 0);
-        let partition = state.at(slot).expect("present");
-        partition.delivered(6);
-        assert_eq!(partition.position(), 7);
-        partition.passed(10);
-        partition.passed(3);
-        assert_eq!(partition.position(), 10, "it never goes back");
-    }
-
-    #[test]
-    fn only_what_was_asked_past_is_committed_automatically() {
-        let mut state = state(AutoOffsetReset::Latest, 2);
-        let (asks, _) = state.take_unresolved(true);
-        for ask in &asks {
-            state.committed_is(ask.slot, Some(&10.into())).expect("a position");
-        }
-        assert!(state.committable().is_empty(), "nothing new");
-        let first = slot(&state, 0);
-        state.at(first).expect("present").delivered(10);
-        assert!(state.committable().is_empty(), "the program may still work on it");
-        assert_eq!(state.positions()[&asks[0].tp].offset, 11, "an explicit commit covers it");
-        state.settle();
-        let committable = state.committable();
-        assert_eq!(committable.len(), 1);
-        assert_eq!(committable[&asks[0].tp].offset, 11);
-        state.commit_done(&committable);
-        assert!(state.committable().is_empty());
-    }
-
-    #[test]
-    fn out_of_range_resets_or_is_an_error() {
-        let mut earliest = state(AutoOffsetReset::Earliest, 1);
-        begin_at(&mut earliest, 0, 5);
-        let old = slot(&earliest, 0);
-        earliest.out_of_range(old).expect("reset");
-        assert_eq!(earliest.take_unresolved(true).0[0].spec, Some(OffsetSpec::Earliest));
-
-        let mut none = state(AutoOffsetReset::None, 1);
-        begin_at(&mut none, 0, 5);
-        let old = slot(&none, 0);
-        let error = none.out_of_range(old).expect_err("no policy");
-        assert_eq!((error.kind(), error.offset()), (ErrorKind::OffsetOutOfRange, Some(5)));
-        none.out_of_range(old).expect("told once");
-    }
-
-    #[test]
-    fn partitions_that_stay_keep_their_place() {
-        let mut state = state(AutoOffsetReset::Latest, 2);
-        begin_at(&mut state, 1, 9);
-        let kept = slot(&state, 1);
-        state.take_changes();
-        state.set_partitions([TopicPartition::new("t", 1), TopicPartition::new("u", 0)]);
-        assert_eq!(slot(&state, 1), kept);
-        assert!(state.at(kept).is_some_and(|partition| partition.position() == 9));
-        assert!(state.get(&TopicPartition::new("t", 0)).is_err());
-        assert!(matches!(state.take_changes()[..], [Change::Remove(_)]));
-    }
-
-    #[test]
-    fn a_batch_is_reported_as_corrupt_the_second_time() {
-        let mut state = state(AutoOffsetReset::Latest, 1);
-        begin_at(&mut state, 0, 5);
-        let first = slot(&state, 0);
-        assert!(!state.corrupt(first));
-        state.refetch(first);
-        let second = slot(&state, 0);
-        assert_ne!(first, second);
-        assert!(state.corrupt(second));
-        assert_eq!(state.positions()[&TopicPartition::new("t", 0)].offset, 5);
-        state.refetch(second);
-        let third = slot(&state, 0);
-        assert!(!state.corrupt(third), "and then from the start");
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! What tests do to a running [`MockCluster`]: brokers die, leaders and coordinators move, logs lose records.
 
 use super::{MockCluster, VersionTable, check_broker, no_broker, server};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 impl MockCluster {
     /// Takes all faults away, and has brokers read again that were stopped.
@@ -149,6 +149,20 @@ impl MockCluster {
             let end = partition.log.end_offset();
             // Between 0 and the end it cannot fail.
             let _ = partition.log.delete_before(offset.clamp(0, end));
+        })
+    }
+
+    /// Raises the number of partitions of a topic.
+    ///
+    /// # Errors
+    /// The broker's error code: there is no such topic, or it has as many partitions already.
+    pub fn add_partitions(&self, topic: &str, count: i32) -> Result<()> {
+        let topic = topic.to_owned();
+        self.change(move |cluster| {
+            let added = cluster.state().add_partitions(&topic, count);
+            added.map_err(|(code, message)| {
+                Error::new(ErrorKind::Broker, message).with_code(code).with_topic(topic)
+            })
         })
     }
 

@@ -103,6 +103,12 @@ impl<'a> FaultBuilder<'a> {
         self.add(Action::Throttle(throttle))
     }
 
+    /// Answers a fetch with records whose last byte is another one, as a bad wire does. The log stays as it is, and
+    /// other APIs are not touched.
+    pub fn damage_records(self) -> Fault {
+        self.add(Action::DamageRecords)
+    }
+
     /// Closes the connection without applying the request.
     pub fn drop_before(self) -> Fault {
         self.add(Action::DropBefore)

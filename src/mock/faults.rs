@@ -36,6 +36,7 @@ pub(crate) enum Action {
     ErrorAfter(ErrorCode),
     Delay(Duration),
     Throttle(Duration),
+    DamageRecords,
     DropBefore,
     Outcome(Outcome),
 }
@@ -59,6 +60,7 @@ pub(crate) struct Plan {
     late_errors: Vec<(Option<(String, i32)>, ErrorCode)>,
     pub(crate) delay: Duration,
     pub(crate) throttle: Duration,
+    pub(crate) damages_records: bool,
     pub(crate) drop_before: bool,
     pub(crate) outcome: Outcome,
 }
@@ -103,6 +105,7 @@ impl Faults {
                 Action::ErrorAfter(code) => plan.late_errors.push((rule.partition.clone(), code)),
                 Action::Delay(delay) => plan.delay += delay,
                 Action::Throttle(throttle) => plan.throttle = throttle,
+                Action::DamageRecords => plan.damages_records = true,
                 Action::DropBefore => plan.drop_before = true,
                 Action::Outcome(outcome) => plan.outcome = outcome,
             }

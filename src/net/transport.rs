@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::task::{Context, Poll, Waker};
@@ -407,6 +408,23 @@ pub(super) fn what_speaks(first: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// A frame was refused for its size: the source of an error of [`ErrorKind::Protocol`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameTooLarge {
+    /// The size that the peer announced, in bytes.
+    pub length: usize,
+    /// `receive.message.max.bytes`.
+    pub limit: usize,
+}
+
+impl fmt::Display for FrameTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of at most {} bytes", self.length, self.limit)
+    }
+}
+
+impl std::error::Error for FrameTooLarge {}
+
 fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
     if let Some(peer) = what_speaks(prefix) {
         return Error::new(ErrorKind::Protocol, format!("the peer is {peer}"));
@@ -417,10 +435,14 @@ fn strange_length(length: i32, prefix: &[u8], limit: usize) -> Error {
                 .to_owned()
         }
         [0x16, 0x03, ..] => "the peer speaks TLS, set security.protocol=SSL or SASL_SSL".to_owned(),
-        _ if length > 0 => format!(
-            "a frame of {length} bytes is above receive.message.max.bytes={limit}: raise the limit, \
-             or check that the peer is a Kafka broker"
-        ),
+        _ if length > 0 => {
+            let text = format!(
+                "a frame of {length} bytes is above receive.message.max.bytes={limit}: raise the limit, \
+                 or check that the peer is a Kafka broker"
+            );
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            return Error::new(ErrorKind::Protocol, text).with_source(FrameTooLarge { length, limit });
+        }
         _ => format!("a frame of {length} bytes: the peer is not a Kafka broker"),
     };
     Error::new(ErrorKind::Protocol, text)

@@ -14,11 +14,14 @@ use crate::protocol::messages::fetch::{
     AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use crate::protocol::messages::{FetchRequest, FetchResponse};
+use crate::record::{Batch, Batches, Codec};
 
 /// The first version that takes batches as they are.
 const CURRENT_FORMAT: i16 = 4;
 /// The first version with sessions.
 const SESSIONS: i16 = 7;
+/// The first version whose clients know zstd (KIP-110).
+const ZSTD: i16 = 10;
 /// The first version that may be sent to another replica (KIP-392).
 const REPLICAS: i16 = 11;
 /// The first version that tells of diverging epochs and of the leader.
@@ -124,11 +127,12 @@ fn look(request: &FetchRequest, cx: &Cx, opened: &Opened) -> Look {
                 look.bytes += size;
                 look.urgent |=
                     data.diverging_epoch != EpochEndOffset::default() || data.preferred_read_replica != -1;
-                data.records = Some(match chunks.as_slice() {
+                let records = match chunks.as_slice() {
                     _ if cx.version < CURRENT_FORMAT => to_legacy(&chunks),
                     [one] => one.clone(),
                     many => Bytes::from(many.concat()),
-                });
+                };
+                data.records = Some(if cx.plan.damages_records { damaged(&records) } else { records });
             }
             Err(code) => {
                 look.urgent = true;
@@ -138,6 +142,14 @@ fn look(request: &FetchRequest, cx: &Cx, opened: &Opened) -> Look {
         look.answers.push((wanted.topic.clone(), data));
     }
     look
+}
+
+fn damaged(records: &[u8]) -> Bytes {
+    let mut records = records.to_vec();
+    if let Some(last) = records.last_mut() {
+        *last ^= 1;
+    }
+    records.into()
 }
 
 fn read(
@@ -198,6 +210,11 @@ fn read(
     let below = if is_committed_only { log.last_stable_offset() } else { log.end_offset() };
     // The first batch of an answer is given whatever its size, so that a consumer gets on (KIP-74).
     let chunks = log.read(fetch.fetch_offset, below, of_partition.min(left), first);
+    let is_zstd = |batch: &Batch| batch.codec().is_ok_and(|codec| codec == Codec::Zstd);
+    let batches = chunks.iter().flat_map(|chunk| Batches::new(chunk.clone())).flatten();
+    if cx.version < ZSTD && batches.into_iter().any(|batch| is_zstd(&batch)) {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+    }
     if is_committed_only {
         let aborted = log.aborted(fetch.fetch_offset, below).map(|aborted| AbortedTransaction {
             producer_id: aborted.producer_id,
