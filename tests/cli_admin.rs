@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use kavka::ErrorCode;
 use kavka::mock::MockCluster;
 use kavka::protocol::ApiKey;
+use kavka::{ErrorCode, KafkaConsumer, KafkaProducer, ProducerRecord};
 use serde_json::{Value, json};
 
 fn cluster() -> MockCluster {
@@ -194,4 +195,242 @@ fn shells_get_their_completions() {
         assert_eq!(output.status.code(), Some(0), "{shell}");
         assert!(stdout(&output).contains("topics"), "{shell}");
     }
+}
+
+#[test]
+fn groups_and_their_offsets() {
+    let cluster = cluster();
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap_servers())
+        .build()
+        .expect("valid options");
+    for time in [1_000, 2_000, 3_000] {
+        producer.send(ProducerRecord::new("orders").partition(0).timestamp(time).value("x")).expect("sent");
+    }
+    producer.close(Duration::from_secs(5)).expect("all written");
+
+    let set = ["groups", "alter-offsets", "-g", "billing", "-o", "orders:0:1", "-o", "orders:1:0", "--yes"];
+    assert_eq!(json(&cluster, &set)[0]["status"], "set");
+    let listed = json(&cluster, &["groups", "list"]);
+    assert_eq!((&listed[0]["group"], &listed[0]["state"]), (&json!("billing"), &json!("Empty")));
+    assert_eq!(json(&cluster, &["groups", "list", "--state", "stable"]), json!([]));
+    assert_eq!(json(&cluster, &["groups", "list", "--type", "classic"])[0]["type"], "classic");
+    let described = json(&cluster, &["groups", "describe", "-g", "billing"]);
+    assert_eq!((&described[0]["group"], &described[0]["members"]), (&json!("billing"), &json!([])));
+
+    let offsets = json(&cluster, &["groups", "list-offsets", "-g", "billing"]);
+    let row = |index: usize| {
+        let row = &offsets[index];
+        (row["partition"].as_i64(), row["offset"].as_i64(), row["end_offset"].as_i64(), row["lag"].as_i64())
+    };
+    assert_eq!(row(0), (Some(0), Some(1), Some(3), Some(2)));
+    assert_eq!(row(1), (Some(1), Some(0), Some(0), Some(0)));
+
+    let reset = |arguments: &[&str]| {
+        let all =
+            [&["groups", "reset-offsets", "-g", "billing", "-p", "orders:0", "--yes"], arguments].concat();
+        json(&cluster, &all)[0]["offset"].as_i64()
+    };
+    assert_eq!(reset(&["--shift-by", "-5", "--dry-run"]), Some(0));
+    assert_eq!(cluster.committed("billing", "orders", 0), Some(1), "nothing was moved");
+    for (arguments, expected) in [
+        (&["--shift-by", "1"][..], 2),
+        (&["--spec", "earliest"], 0),
+        (&["--to-latest"], 3),
+        (&["--to-offset", "2"], 2),
+        (&["--to-current"], 2),
+        (&["--to-datetime", "1970-01-01T00:00:02Z"], 1),
+        (&["--spec", "3000"], 2),
+        (&["--by-duration", "P7D"], 3),
+        (&["--to-offset", "99"], 3),
+    ] {
+        assert_eq!(reset(arguments), Some(expected), "{arguments:?}");
+        assert_eq!(cluster.committed("billing", "orders", 0), Some(expected), "{arguments:?}");
+    }
+    let all = json(&cluster, &["groups", "reset-offsets", "-g", "billing", "--to-earliest", "--yes"]);
+    assert_eq!(all.as_array().map(Vec::len), Some(2), "all that the group has offsets for");
+
+    let deleted = table(&cluster, &["groups", "delete-offsets", "-g", "billing", "-p", "orders:*", "--yes"]);
+    assert!(deleted.contains("deleted"), "{deleted}");
+    assert_eq!(cluster.committed("billing", "orders", 0), None);
+    let output = admin(&cluster, &["groups", "delete", "-g", "billing,nobody", "--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("billing") && stderr(&output).contains("group nobody"), "{output:?}");
+}
+
+#[test]
+fn members_are_shown_and_taken_out() {
+    let cluster = cluster();
+    let mut consumer = KafkaConsumer::builder()
+        .bootstrap_servers(cluster.bootstrap_servers())
+        .group_id("billing")
+        .client_id("till")
+        .group_instance_id("till-7")
+        .build()
+        .expect("valid options");
+    consumer.subscribe(["orders"]).expect("a topic");
+    while consumer.assignment().len() < 2 {
+        consumer.poll(Duration::from_millis(50)).expect("no error");
+    }
+    let sheet = table(&cluster, &["groups", "describe", "-g", "billing"]);
+    assert!(
+        sheet.contains("Stable") && sheet.contains("till-7") && sheet.contains("orders:0,orders:1"),
+        "{sheet}"
+    );
+    let output = admin(&cluster, &["groups", "alter-offsets", "-g", "billing", "-o", "orders:0:1", "--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("stop them first"), "{}", stderr(&output));
+    let output = admin(&cluster, &["groups", "delete-offsets", "-g", "billing", "-p", "orders:0", "--yes"]);
+    assert!(stderr(&output).contains("GROUP_SUBSCRIBED_TO_TOPIC"), "{}", stderr(&output));
+    let output = admin(&cluster, &["groups", "remove-members", "-g", "billing", "--yes"]);
+    assert_eq!(output.status.code(), Some(2), "nobody is named");
+    let removed = json(
+        &cluster,
+        &["groups", "remove-members", "-g", "billing", "-i", "till-7", "--reason", "gone", "--yes"],
+    );
+    assert_eq!(removed[0], json!({"member": "till-7", "status": "removed"}));
+}
+
+#[test]
+fn access_control_is_kept() {
+    let cluster = cluster();
+    let rule = ["--principal", "User:alice", "--operation", "read", "--resource-type", "topic"];
+    for (name, pattern) in [("orders", "literal"), ("ord", "prefixed")] {
+        let created = json(
+            &cluster,
+            &[&["acls", "create"], &rule[..], &["--resource-name", name, "--pattern-type", pattern]].concat(),
+        );
+        assert_eq!((&created[0]["status"], &created[0]["host"]), (&json!("created"), &json!("*")));
+    }
+    let matching = [
+        "acls",
+        "describe",
+        "--resource-type",
+        "topic",
+        "--resource-name",
+        "orders",
+        "--pattern-type",
+        "match",
+    ];
+    assert_eq!(json(&cluster, &matching).as_array().map(Vec::len), Some(2));
+    let output = admin(
+        &cluster,
+        &[&["acls", "create", "--resource-name", "x"], &rule[..4], &["--resource-type", "any"]].concat(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("definite resource type"), "{}", stderr(&output));
+    let output = admin(&cluster, &["acls", "delete", "--principal", "User:alice"]);
+    assert_eq!(output.status.code(), Some(2), "it asks first");
+    let removed = json(&cluster, &["acls", "delete", "--pattern-type", "prefixed", "--yes"]);
+    assert_eq!((removed.as_array().map(Vec::len), &removed[0]["resource_name"]), (Some(1), &json!("ord")));
+    assert_eq!(json(&cluster, &["acls", "describe"]).as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn quotas_are_kept() {
+    let cluster = cluster();
+    let altered = json(
+        &cluster,
+        &["quotas", "alter", "--user", "alice", "--default-client-id", "-s", "producer_byte_rate=1000"],
+    );
+    assert_eq!(altered[0], json!({"entity": {"client-id": null, "user": "alice"}, "status": "altered"}));
+    json(&cluster, &["quotas", "alter", "--default-user", "-s", "request_percentage=50.5"]);
+    let described = json(&cluster, &["quotas", "describe", "--user", "alice"]);
+    assert_eq!(described[0]["quotas"], json!({"producer_byte_rate": 1000.0}));
+    assert_eq!(
+        json(&cluster, &["quotas", "describe", "--any", "user", "--strict"])[0]["entity"],
+        json!({"user": null})
+    );
+    let text = table(&cluster, &["quotas", "describe"]);
+    assert!(text.contains("user=<default>"), "{text}");
+    let output = admin(&cluster, &["quotas", "alter", "--ip", "::1", "-s", "nonsense=1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("INVALID_REQUEST"), "{}", stderr(&output));
+    let output = admin(&cluster, &["quotas", "alter", "-s", "producer_byte_rate=1"]);
+    assert_eq!(output.status.code(), Some(2), "nobody is named");
+    json(&cluster, &["quotas", "alter", "--default-user", "-r", "request_percentage"]);
+    assert_eq!(json(&cluster, &["quotas", "describe", "--default-user"]), json!([]));
+}
+
+#[test]
+fn passwords_are_set_and_never_shown() {
+    let cluster = cluster();
+    let altered = json(
+        &cluster,
+        &[
+            "users",
+            "alter-scram-credentials",
+            "--upsert",
+            "alice:SCRAM-SHA-512:hu:sh",
+            "--iterations",
+            "8192",
+        ],
+    );
+    assert_eq!(altered[0], json!({"user": "alice", "status": "altered"}));
+    let expected = json!([{"user": "alice", "mechanism": "SCRAM-SHA-512", "iterations": 8192}]);
+    assert_eq!(json(&cluster, &["users", "describe-scram-credentials"]), expected);
+
+    let servers = cluster.bootstrap_servers();
+    let mut child = command(&["admin", "-b", &servers, "users", "alter-scram-credentials", "-l", "trace"])
+        .args(["--upsert", "bob:scram-sha-256"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    child.stdin.take().expect("a pipe").write_all(b"opensesame\n").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("opensesame"), "{}", stderr(&output));
+
+    let arguments = ["users", "alter-scram-credentials", "--delete", "bob:SCRAM-SHA-512", "--yes"];
+    let output = admin(&cluster, &arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("RESOURCE_NOT_FOUND"), "{}", stderr(&output));
+    let output = admin(&cluster, &["users", "alter-scram-credentials", "--upsert", "bob:MD5:x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("SCRAM-SHA-256"), "{}", stderr(&output));
+}
+
+#[test]
+fn transactions_are_listed_and_fenced() {
+    let cluster = cluster();
+    let fenced = json(&cluster, &["transactions", "fence", "-i", "billing-1", "--yes"]);
+    assert_eq!(
+        (&fenced[0]["transactional_id"], &fenced[0]["producer_epoch"]),
+        (&json!("billing-1"), &json!(0))
+    );
+    let listed = json(&cluster, &["transactions", "list", "--id-pattern", "billing-.*"]);
+    assert_eq!((&listed[0]["transactional_id"], &listed[0]["state"]), (&json!("billing-1"), &json!("Empty")));
+    assert_eq!(json(&cluster, &["transactions", "list", "--state", "Ongoing"]), json!([]));
+    let described = json(&cluster, &["transactions", "describe", "-i", "billing-1"]);
+    assert_eq!(
+        (&described[0]["producer_id"], &described[0]["partitions"]),
+        (&fenced[0]["producer_id"], &json!([]))
+    );
+    let output = admin(&cluster, &["transactions", "describe", "-i", "nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("TRANSACTIONAL_ID_NOT_FOUND"), "{}", stderr(&output));
+    assert_eq!(json(&cluster, &["transactions", "find-hanging"]), json!([]));
+    assert_eq!(
+        json(&cluster, &["transactions", "describe-producers", "-t", "orders", "-p", "0,1"]),
+        json!([])
+    );
+    let output = admin(
+        &cluster,
+        &["transactions", "abort", "-t", "orders", "-p", "0", "--start-offset", "7", "--yes"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no open transaction begins at offset 7"), "{}", stderr(&output));
+    json(&cluster, &["transactions", "terminate", "-i", "billing-1", "--yes"]);
+}
+
+#[test]
+fn what_the_brokers_lack_is_named() {
+    let cluster = cluster();
+    let output = admin(&cluster, &["tokens", "describe"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("needs Kafka 1.1"), "{}", stderr(&output));
+    let output = admin(&cluster, &["groups", "list-share-offsets", "-g", "g"]);
+    assert!(stderr(&output).contains("needs Kafka 4.1"), "{}", stderr(&output));
+    let output = admin(&cluster, &["tokens", "renew", "--hmac", "%%%"]);
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -18,6 +18,7 @@ pub mod telemetry;
 pub mod tokens;
 pub mod topics;
 pub mod transactions;
+pub mod users;
 pub(crate) mod words;
 
 use std::cell::OnceCell;
@@ -39,7 +40,7 @@ pub use configs::{
     ConfigSynonym, ConfigType, DescribeConfigsOptions, ResourceConfigs,
 };
 pub use features::{FeatureMetadata, FeatureUpdate, FeatureUpgradeType};
-pub use group_offsets::{GroupOffsetsSpec, ShareGroupOffset, ShareGroupOffsetsSpec};
+pub use group_offsets::{GroupOffsetsSpec, OffsetReset, ShareGroupOffset, ShareGroupOffsetsSpec};
 pub use groups::{
     ClassicGroupDescription, ClassicMember, ConsumerGroupDescription, ConsumerMember, GlobalStore,
     GroupDescription, GroupFilter, GroupListing, GroupState, GroupType, InternalTopic, MemberToRemove,
@@ -61,6 +62,7 @@ pub use transactions::{
     AbortTransactionSpec, HangingTransaction, HangingTransactionFilter, ProducerIdAndEpoch, ProducerState,
     TransactionDescription, TransactionFilter, TransactionListing, TransactionState,
 };
+pub use users::{ScramCredentialInfo, ScramMechanism, UserScramCredentialAlteration};
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
 use crate::config::AdminConfig;

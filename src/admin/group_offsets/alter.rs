@@ -1,6 +1,7 @@
 //! Setting a group's offsets.
 
-use super::{TOPIC_NAMES_UNTIL, by_topic, of_group};
+use super::{TOPIC_NAMES_UNTIL, of_group};
+use crate::admin::partitions::by_topic;
 use crate::admin::{Admin, At, Call, KafkaAdminClient, Results, unanswered, verdict};
 use crate::error::{Error, Result};
 use crate::error_code::ErrorCode;

@@ -1,6 +1,7 @@
 //! Forgetting a group's offsets.
 
-use super::{by_topic, of_group};
+use super::of_group;
+use crate::admin::partitions::by_topic;
 use crate::admin::{At, KafkaAdminClient, Results, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};

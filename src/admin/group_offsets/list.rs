@@ -1,6 +1,7 @@
 //! What groups have committed.
 
-use super::{TOPIC_NAMES_UNTIL, by_topic};
+use super::TOPIC_NAMES_UNTIL;
+use crate::admin::partitions::by_topic;
 use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::{Error, Result};
 use crate::error_code::ErrorCode;

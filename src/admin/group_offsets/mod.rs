@@ -9,30 +9,18 @@
 mod alter;
 mod delete;
 mod list;
+mod reset;
 mod share;
 
 pub use list::GroupOffsetsSpec;
+pub use reset::OffsetReset;
 pub use share::{ShareGroupOffset, ShareGroupOffsetsSpec};
 
-use std::collections::BTreeMap;
-
 use super::{Item, Route};
-use crate::types::TopicPartition;
 
 /// Partitions of a group, each an item of its own at the group's coordinator.
 fn of_group<K>(group: &str, partitions: impl IntoIterator<Item = K>) -> Vec<Item<K>> {
     partitions.into_iter().map(|one| Item::new(Route::Group(group.to_owned()), one)).collect()
-}
-
-/// Partitions by their topics, as requests have them.
-fn by_topic<'a, T>(
-    partitions: impl IntoIterator<Item = (&'a TopicPartition, T)>,
-) -> BTreeMap<&'a str, Vec<(i32, T)>> {
-    let mut topics: BTreeMap<&str, Vec<(i32, T)>> = BTreeMap::new();
-    for (partition, value) in partitions {
-        topics.entry(partition.topic()).or_default().push((partition.partition(), value));
-    }
-    topics
 }
 
 /// The newest version of OffsetCommit and OffsetFetch that names topics; later ones have their ids.

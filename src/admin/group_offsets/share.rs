@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{by_topic, of_group};
+use super::of_group;
+use crate::admin::partitions::by_topic;
 use crate::admin::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::alter_share_group_offsets::{

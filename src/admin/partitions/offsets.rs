@@ -1,7 +1,7 @@
 //! The offsets of partitions.
 
 use super::{by_topic, name};
-use crate::admin::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
+use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::config::IsolationLevel;
 use crate::error::Result;
 use crate::protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
@@ -41,56 +41,69 @@ impl KafkaAdminClient {
         isolation_level: IsolationLevel,
     ) -> Result<Results<TopicPartition, PartitionOffset>> {
         let wanted = partitions.into_iter().map(|(partition, spec)| {
-            let code = spec.code()?;
-            Ok((partition.into(), spec, code))
+            spec.code()?;
+            Ok((partition.into(), spec))
         });
-        let wanted: Vec<Wanted> = wanted.collect::<Result<_>>()?;
+        let wanted: Vec<(TopicPartition, OffsetSpec)> = wanted.collect::<Result<_>>()?;
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let isolation = match isolation_level {
-            IsolationLevel::ReadUncommitted => 0,
-            IsolationLevel::ReadCommitted => 1,
-        };
         self.call(LIST, move |admin, call| async move {
-            let item = |wanted: Wanted| {
-                let (feature, version) = (feature(wanted.1), wanted.1.min_version());
-                let item = Item::new(Route::Leader(wanted.0.clone()), wanted);
-                match isolation {
-                    1 if version < 2 => item.needs(2, "reading what is committed"),
-                    _ => item.needs(version, feature),
-                }
-            };
-            let items = wanted.into_iter().map(item).collect();
-            let request = |at: &At, wanted: &[&Wanted]| {
-                let partition = |(partition_index, timestamp)| ListOffsetsPartition {
-                    partition_index,
-                    timestamp,
-                    ..ListOffsetsPartition::default()
-                };
-                let topics = by_topic(wanted.iter().map(|(partition, _, code)| (partition, *code)));
-                let topics = topics.into_iter().map(|(name, partitions)| ListOffsetsTopic {
-                    name: name.to_owned(),
-                    partitions: partitions.into_iter().map(partition).collect(),
-                });
-                Ok(ListOffsetsRequest {
-                    replica_id: -1,
-                    isolation_level: isolation,
-                    topics: topics.collect(),
-                    timeout_ms: at.timeout_ms(),
-                })
-            };
-            let read = |at: &At, response: ListOffsetsResponse, wanted: &[&Wanted]| {
-                wanted.iter().map(|(partition, ..)| found(at, &response, partition)).collect()
-            };
-            let results = admin.ask(call, items, request, read).await;
-            Ok(results.into_iter().map(|((partition, ..), result)| name((partition, result))).collect())
+            Ok(admin.partition_offsets(call, wanted, isolation_level).await)
         })
     }
 }
 
-/// A partition, what is looked up, and its number on the wire.
-type Wanted = (TopicPartition, OffsetSpec, i64);
+impl Admin {
+    /// Looks up offsets of partitions, each partition once.
+    pub(in crate::admin) async fn partition_offsets(
+        &self,
+        call: Call,
+        wanted: Vec<(TopicPartition, OffsetSpec)>,
+        isolation_level: IsolationLevel,
+    ) -> Results<TopicPartition, PartitionOffset> {
+        let isolation = match isolation_level {
+            IsolationLevel::ReadUncommitted => 0,
+            IsolationLevel::ReadCommitted => 1,
+        };
+        let item = |wanted: Wanted| {
+            let (feature, version) = (feature(wanted.1), wanted.1.min_version());
+            let item = Item::new(Route::Leader(wanted.0.clone()), wanted);
+            match isolation {
+                1 if version < 2 => item.needs(2, "reading what is committed"),
+                _ => item.needs(version, feature),
+            }
+        };
+        let items = wanted.into_iter().map(item).collect();
+        let request = |at: &At, wanted: &[&Wanted]| {
+            let codes = wanted.iter().map(|(partition, spec)| Ok((partition, spec.code()?)));
+            let topics = by_topic(codes.collect::<Result<Vec<_>>>()?);
+            let partition = |(partition_index, timestamp)| ListOffsetsPartition {
+                partition_index,
+                timestamp,
+                ..ListOffsetsPartition::default()
+            };
+            let topics = topics.into_iter().map(|(name, partitions)| ListOffsetsTopic {
+                name: name.to_owned(),
+                partitions: partitions.into_iter().map(partition).collect(),
+            });
+            Ok(ListOffsetsRequest {
+                replica_id: -1,
+                isolation_level: isolation,
+                topics: topics.collect(),
+                timeout_ms: at.timeout_ms(),
+            })
+        };
+        let read = |at: &At, response: ListOffsetsResponse, wanted: &[&Wanted]| {
+            wanted.iter().map(|(partition, _)| found(at, &response, partition)).collect()
+        };
+        let results = self.ask(call, items, request, read).await;
+        results.into_iter().map(|((partition, _), result)| name((partition, result))).collect()
+    }
+}
+
+/// A partition, and what is looked up.
+type Wanted = (TopicPartition, OffsetSpec);
 
 fn found(at: &At, response: &ListOffsetsResponse, partition: &TopicPartition) -> Result<PartitionOffset> {
     let topics = response.topics.iter().filter(|topic| topic.name == partition.topic());

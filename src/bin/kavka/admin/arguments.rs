@@ -1,7 +1,13 @@
 //! Arguments that several nouns have in common.
 
+use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 use std::time::Duration;
+
+use kavka::TopicPartition;
+
+use super::session::Session;
+use crate::common::Outcome;
 
 /// A length of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,81 @@ impl FromStr for TopicNumber {
     }
 }
 
+/// `TOPIC:PARTITION:OFFSET`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartitionOffset {
+    pub(super) partition: TopicPartition,
+    pub(super) offset: i64,
+}
+
+impl FromStr for PartitionOffset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once(':').and_then(|(partition, offset)| {
+            let TopicNumber { topic, number } = partition.parse().ok()?;
+            let offset = offset.parse().ok().filter(|offset| *offset >= 0)?;
+            Some(Self { partition: TopicPartition::new(topic, number), offset })
+        });
+        parsed.ok_or_else(|| "it has to be TOPIC:PARTITION:OFFSET, such as orders:3:42".to_owned())
+    }
+}
+
+/// `TOPIC:PARTITIONS`: one as in `orders:3`, several as in `orders:0-3` and `orders:2-`, all as in `orders:*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartitionRange {
+    pub(super) topic: String,
+    first: i32,
+    /// None: up to the last there is.
+    last: Option<i32>,
+}
+
+impl FromStr for PartitionRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<i32>().ok().filter(|number| *number >= 0);
+        let parsed =
+            text.rsplit_once(':').filter(|(topic, _)| !topic.is_empty()).and_then(|(topic, range)| {
+                let (first, last) = match range.split_once('-') {
+                    None if range == "*" => (0, None),
+                    None => (number(range)?, Some(number(range)?)),
+                    Some((first, "")) => (number(first)?, None),
+                    Some((first, last)) => (number(first)?, Some(number(last)?)),
+                };
+                let in_order = last.is_none_or(|last| last >= first && last - first < MOST_PARTITIONS);
+                in_order.then(|| Self { topic: topic.to_owned(), first, last })
+            });
+        parsed.ok_or_else(|| {
+            "it has to be TOPIC:PARTITIONS, such as orders:3, orders:0-3, orders:2- or orders:*".to_owned()
+        })
+    }
+}
+
+/// The partitions of ranges, each once; the cluster is asked how many there are where that is left open.
+pub(super) fn all_partitions(session: &Session, ranges: &[PartitionRange]) -> Outcome<Vec<TopicPartition>> {
+    let open: BTreeSet<&str> =
+        ranges.iter().filter(|range| range.last.is_none()).map(|range| range.topic.as_str()).collect();
+    let mut counts: HashMap<&str, i32> = HashMap::new();
+    if !open.is_empty() {
+        let described =
+            session.wait("describing topics", |admin| admin.describe_topics(open.iter().copied()))?;
+        for (name, (_, topic)) in open.into_iter().zip(described) {
+            let count = topic?.partitions.len();
+            counts.insert(name, i32::try_from(count).unwrap_or(i32::MAX));
+        }
+    }
+    let mut all = BTreeSet::new();
+    for range in ranges {
+        let end = match range.last {
+            Some(last) => last.saturating_add(1),
+            None => counts.get(range.topic.as_str()).copied().unwrap_or_default(),
+        };
+        all.extend((range.first..end).map(|index| TopicPartition::new(range.topic.as_str(), index)));
+    }
+    Ok(all.into_iter().collect())
+}
+
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pair {
@@ -83,6 +164,8 @@ pub(super) fn enumerate<T: ToString>(names: impl IntoIterator<Item = T>) -> Stri
 }
 
 const SHOWN: usize = 5;
+/// A longer range is a slip of the pen.
+const MOST_PARTITIONS: i32 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -105,6 +188,28 @@ mod tests {
         assert_eq!(parsed, TopicNumber { topic: "a:b".to_owned(), number: 12 });
         for text in ["orders", ":1", "orders:", "orders:-1", "orders:x"] {
             assert!(text.parse::<TopicNumber>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_partitions_are_read() {
+        let range = |first, last| PartitionRange { topic: "a:b".to_owned(), first, last };
+        for (text, expected) in [
+            ("a:b:3", range(3, Some(3))),
+            ("a:b:0-3", range(0, Some(3))),
+            ("a:b:2-", range(2, None)),
+            ("a:b:*", range(0, None)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["orders", ":1", "orders:", "orders:3-1", "orders:-1", "orders:x", "orders:0-2000000000"]
+        {
+            assert!(text.parse::<PartitionRange>().is_err(), "{text}");
+        }
+        let offset: PartitionOffset = "a:b:3:42".parse().expect("an offset");
+        assert_eq!(offset, PartitionOffset { partition: TopicPartition::new("a:b", 3), offset: 42 });
+        for text in ["orders", "orders:1", "orders:1:-1", "orders:x:1", ":1:1"] {
+            assert!(text.parse::<PartitionOffset>().is_err(), "{text}");
         }
     }
 

@@ -1,12 +1,18 @@
 //! `kavka admin`: a file a noun. A command turns what the library answers into a [`report::Report`], which is printed as
 //! tables or as JSON.
 
+mod acls;
 mod arguments;
 mod cluster;
+mod groups;
 mod partitions;
+mod quotas;
 mod report;
 mod session;
+mod tokens;
 mod topics;
+mod transactions;
+mod users;
 
 use clap::{Args, Subcommand};
 
@@ -41,6 +47,18 @@ enum Noun {
     Partitions(partitions::Partitions),
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    #[command(subcommand)]
+    Groups(groups::Groups),
+    #[command(subcommand)]
+    Acls(acls::Acls),
+    #[command(subcommand)]
+    Quotas(quotas::Quotas),
+    #[command(subcommand)]
+    Transactions(transactions::Transactions),
+    #[command(subcommand)]
+    Users(users::Users),
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
 }
 
 impl Admin {
@@ -51,6 +69,12 @@ impl Admin {
             Noun::Topics(command) => command.run(&session),
             Noun::Partitions(command) => command.run(&session),
             Noun::Cluster(command) => command.run(&session),
+            Noun::Groups(command) => command.run(&session),
+            Noun::Acls(command) => command.run(&session),
+            Noun::Quotas(command) => command.run(&session),
+            Noun::Transactions(command) => command.run(&session),
+            Noun::Users(command) => command.run(&session),
+            Noun::Tokens(command) => command.run(&session),
         }?;
         report.print(self.style.format)
     }

@@ -120,6 +120,20 @@ impl Session {
         Err(Failure::because("nothing was done"))
     }
 
+    /// Reads a line of stdin, after a question if somebody is there to be asked.
+    pub(super) fn ask_line(&self, question: &str) -> Outcome<String> {
+        if stdin().is_terminal() {
+            let mut err = stderr().lock();
+            write!(err, "{question}: ")?;
+            err.flush()?;
+        }
+        let mut line = String::new();
+        if stdin().lock().read_line(&mut line)? == 0 {
+            return Err(Failure::because(format!("{question}: stdin has no line for it")));
+        }
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
     /// Shows on a terminal that something is going on while `work` lasts.
     pub(super) fn wait<T>(&self, what: &str, work: impl FnOnce(&KafkaAdminClient) -> T) -> T {
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
