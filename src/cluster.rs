@@ -8,6 +8,7 @@
 mod controllers;
 mod coordinators;
 mod merge;
+mod search;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -29,13 +30,14 @@ use crate::net::inet::Address;
 use crate::net::manager::{Manager, NodeId};
 use crate::net::versions::ApiVersions;
 use crate::net::wakeup::Wakeup;
+use crate::protocol::Uuid;
 use crate::protocol::messages::metadata::MetadataRequestTopic;
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
-use crate::protocol::{Request, Uuid};
 use crate::types::{Node, check_topic_name};
 
 pub(crate) use coordinators::CoordinatorType;
 use merge::merge_topic;
+use search::Asked;
 
 /// A client's view of its cluster, readable from any thread. Cloning shares the view.
 #[derive(Clone, Debug, Default)]
@@ -164,6 +166,8 @@ struct Inner {
     manager: Manager,
     config: CommonConfig,
     bootstrap: Vec<Address>,
+    /// The canonical names in their place, once they have been looked up (KIP-235).
+    canonical: RefCell<Option<Vec<Address>>>,
     allow_auto_create: bool,
     /// The nodes are controllers, and what is known of them is asked of them (KIP-919).
     of_controllers: bool,
@@ -230,6 +234,7 @@ impl Cluster {
             manager,
             config: config.clone(),
             bootstrap,
+            canonical: RefCell::new(None),
             allow_auto_create,
             of_controllers,
             view,
@@ -475,6 +480,7 @@ impl Cluster {
         let mut refreshed: Option<Instant> = None;
         // Answers in a row that were no use at all, that left something open, and that brought nothing new.
         let (mut errors, mut failures, mut unchanged) = (0u32, 0u32, 0u32);
+        let mut failing_since: Option<Instant> = None;
         loop {
             match refreshed {
                 // Nothing is asked of the cluster before the first call needs it.
@@ -498,6 +504,7 @@ impl Cluster {
             self.0.urgent.set(false);
             let waiting = std::mem::take(&mut *self.0.waiting.borrow_mut());
             let before = self.snapshot();
+            let began = net.now();
             let result = self.refresh_once(errors >= SEARCH_AFTER).await;
             refreshed = Some(net.now());
             match &result {
@@ -507,6 +514,7 @@ impl Cluster {
                     unchanged = if same { unchanged.saturating_add(1) } else { 0 };
                     failures = if *complete { 0 } else { failures.saturating_add(1) };
                     errors = 0;
+                    failing_since = None;
                     *self.0.last_error.borrow_mut() = None;
                 }
                 Err(error) => {
@@ -514,9 +522,16 @@ impl Cluster {
                     errors = errors.saturating_add(1);
                     log::debug!("metadata refresh failed: {error}");
                     *self.0.last_error.borrow_mut() = Some(error.clone());
-                    // Known brokers may all be gone: the bootstrap list is part of every further search
-                    // (KIP-899).
-                    self.set_bootstrap_nodes();
+                    let failing = net.now().saturating_duration_since(*failing_since.get_or_insert(began));
+                    let trigger = config.metadata_recovery_rebootstrap_trigger;
+                    let learned = self.0.manager.nodes().iter().any(|id| !matches!(id, NodeId::Bootstrap(_)));
+                    if learned && failing >= trigger {
+                        self.rebootstrap(&format!("no metadata for {failing:?}"));
+                        failing_since = None;
+                    } else {
+                        // Known brokers may all be gone: the bootstrap list is part of every further search.
+                        self.search_bootstrap_list();
+                    }
                     self.request_update();
                 }
             }
@@ -527,32 +542,21 @@ impl Cluster {
         }
     }
 
-    /// One request to one node. Returns whether nothing is left open that another refresh may answer.
+    /// One look at the cluster. Returns whether nothing is left open that another one may answer.
     async fn refresh_once(&self, bootstrap_first: bool) -> Result<bool> {
-        let manager = &self.0.manager;
-        let node = manager.choose(self.0.avoid.get(), bootstrap_first).ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "bootstrap.servers is empty: name a broker as host:port")
-        })?;
+        let Asked { node, versions, version, request, response } = self.ask_around(bootstrap_first).await?;
         self.0.avoid.set(Some(node));
-        let connection = manager.connection(node).await?;
-        let timeout = self.0.config.request_timeout;
-        let (version, request, response) = if self.0.of_controllers {
-            let response = controllers::describe(&connection, timeout).await?;
-            (MetadataRequest::VERSIONS.max, MetadataRequest::default(), response)
-        } else {
-            let version = connection.pick_version::<MetadataRequest>(i16::MAX)?;
-            let request = self.request(version);
-            let response = connection.send_at(&request, version, timeout).await?;
-            (version, request, response)
-        };
-        *self.0.versions.borrow_mut() = Some(connection.versions());
+        *self.0.versions.borrow_mut() = Some(versions);
         if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
-            self.rebootstrap();
+            self.rebootstrap(&format!("node {node} asks for it"));
             return Err(Error::from_code(response.error_code, "metadata"));
         }
         if !response.brokers.iter().any(|broker| u16::try_from(broker.port).is_ok_and(|port| port > 0)) {
             let text = format!("node {node} answered with no broker in its metadata");
             return Err(Error::new(ErrorKind::Protocol, text).with_retriable(true));
+        }
+        if matches!(node, NodeId::Bootstrap(_)) {
+            self.0.manager.set_origin(node);
         }
         let asked = request.topics.unwrap_or_default();
         let mut complete = self.apply(response, version);
@@ -652,21 +656,6 @@ impl Cluster {
         let address = Address { host: node.host.clone(), port: node.port };
         self.0.manager.set_node(NodeId::Broker(node.id), address.clone());
         self.0.manager.set_node(NodeId::Coordinator(node.id), address);
-    }
-
-    fn set_bootstrap_nodes(&self) {
-        for (place, address) in (0..).zip(&self.0.bootstrap) {
-            self.0.manager.set_node(NodeId::Bootstrap(place), address.clone());
-        }
-    }
-
-    /// Forgets the brokers that were learned and starts from the bootstrap list again (KIP-1102).
-    fn rebootstrap(&self) {
-        log::warn!("the broker asks to start from the bootstrap list again");
-        for id in self.0.manager.nodes() {
-            self.0.manager.remove_node(id);
-        }
-        self.set_bootstrap_nodes();
     }
 }
 

@@ -459,7 +459,13 @@ impl Connection {
         if !self.is_open() {
             return;
         }
-        let level = if error.kind() == ErrorKind::Connection { log::Level::Info } else { log::Level::Warn };
+        // Brokers and what stands before them close what idles; nobody has to act on it.
+        let idle = self.0.net.now().saturating_duration_since(self.0.last_used.get());
+        let level = match error.kind() {
+            ErrorKind::Connection if self.in_flight() == 0 && idle >= IDLE => log::Level::Debug,
+            ErrorKind::Connection => log::Level::Info,
+            _ => log::Level::Warn,
+        };
         self.close(error);
         if let Some(error) = self.error() {
             log::log!(level, "{error}");
@@ -667,6 +673,9 @@ fn gone() -> Error {
 
 /// What a frame's length takes in front of it.
 const LENGTH_BYTES: usize = 4;
+
+/// A connection unused for so long is lost without a word above DEBUG.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The answer to ApiVersions is small; whoever announces more on a fresh connection is no broker.
 const FIRST_FRAME_LIMIT: usize = 1024 * 1024;

@@ -23,6 +23,15 @@ pub trait Resolver: Send + Sync {
     /// # Errors
     /// Whatever the look-up failed with.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+
+    /// The name of an address, for `client.dns.lookup=resolve_canonical_bootstrap_servers_only`. Unless a resolver does
+    /// better it is the address itself.
+    ///
+    /// # Errors
+    /// Whatever the look-up failed with; the address stands for its name then.
+    fn canonical_name(&self, address: IpAddr) -> io::Result<String> {
+        Ok(address.to_string())
+    }
 }
 
 /// The system's resolver.
@@ -32,6 +41,10 @@ pub struct SystemResolver;
 impl Resolver for SystemResolver {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok((host, port).to_socket_addrs()?.collect())
+    }
+
+    fn canonical_name(&self, address: IpAddr) -> io::Result<String> {
+        dns_lookup::lookup_addr(&address).map_err(io::Error::from)
     }
 }
 
@@ -150,6 +163,15 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
     }
 }
 
+/// The name of an address by a reverse look-up, or the address itself where there is none.
+pub async fn canonical_name(resolver: &Arc<dyn Resolver>, address: IpAddr) -> String {
+    let resolver = Arc::clone(resolver);
+    match on_helper_thread("kavka-dns", move || resolver.canonical_name(address)).await {
+        Ok(Ok(name)) if !name.is_empty() => name,
+        _ => address.to_string(),
+    }
+}
+
 async fn open(net: &Net, address: SocketAddr, options: &SocketOptions) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -182,4 +204,50 @@ fn is_in_progress(error: &io::Error) -> bool {
         return true;
     }
     error.kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::bridge::IoThread;
+    use crate::net::clock::Clock;
+
+    /// What the kernel says of a socket: no delay, keep-alive, its time, send and receive buffer.
+    fn options_of(options: SocketOptions) -> (bool, bool, Duration, usize, usize) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(1).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let io = IoThread::start("inet-test", Clock::system(), |net| Ok(net.clone())).unwrap();
+        let deadline = Clock::system().deadline(Duration::from_secs(10));
+        io.run(deadline, "connect", move |net| async move {
+            let stream = open(&net, address, &options).await.unwrap();
+            Ok(stream.with_socket(|socket| {
+                (
+                    socket.tcp_nodelay().unwrap(),
+                    socket.keepalive().unwrap(),
+                    socket.tcp_keepalive_time().unwrap(),
+                    socket.send_buffer_size().unwrap(),
+                    socket.recv_buffer_size().unwrap(),
+                )
+            }))
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn options_of_sockets_are_really_applied() {
+        let (no_delay, keep_alive, time, send, receive) =
+            options_of(SocketOptions { send_buffer_bytes: Some(20_000), receive_buffer_bytes: Some(30_000) });
+        assert!(no_delay && keep_alive);
+        assert_eq!(time, KEEP_ALIVE);
+        // Linux doubles what is asked for, and tells the double.
+        assert!([20_000, 40_000].contains(&send) && [30_000, 60_000].contains(&receive), "{send}, {receive}");
+        let (no_delay, keep_alive, _, send, receive) = options_of(SocketOptions::default());
+        assert!(no_delay && keep_alive);
+        assert!(
+            ![20_000, 40_000].contains(&send) && ![30_000, 60_000].contains(&receive),
+            "{send}, {receive}"
+        );
+    }
 }

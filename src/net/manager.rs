@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ struct Inner {
     mechanism: Result<Option<Arc<dyn Mechanism>>>,
     nodes: RefCell<HashMap<NodeId, Node>>,
     next_attempt: Cell<u64>,
+    /// The bootstrap server that named the brokers.
+    origin: RefCell<Option<Address>>,
     meters: Meters,
 }
 
@@ -74,6 +77,9 @@ struct Node {
     /// No attempt before this.
     not_before: Option<Instant>,
     last_error: Option<Error>,
+    /// When the last warning of a failure was logged, and how many failures were not since.
+    warned: Option<Instant>,
+    unlogged: u32,
 }
 
 /// A connection in the making. Dropping this gives it up.
@@ -107,6 +113,7 @@ impl Manager {
             mechanism: sasl::from_config(config),
             nodes: RefCell::default(),
             next_attempt: Cell::new(0),
+            origin: RefCell::new(None),
             meters: Meters::default(),
         }));
         let weak = Rc::downgrade(&manager.0);
@@ -162,6 +169,11 @@ impl Manager {
         if let Some(connection) = moved {
             connection.close(Error::new(ErrorKind::Connection, "the broker has moved to another address"));
         }
+    }
+
+    /// Remembers where the brokers were learned, for the errors of those that cannot be reached.
+    pub(crate) fn set_origin(&self, node: NodeId) {
+        *self.0.origin.borrow_mut() = self.address(node);
     }
 
     /// Forgets a node and closes its connection.
@@ -259,12 +271,17 @@ impl Manager {
     /// Among equals a connected one with little in flight, and brokers that metadata has named before the
     /// bootstrap entries.
     pub fn least_loaded_node(&self) -> Option<NodeId> {
-        self.choose(None, false)
+        self.choose(&[], None, false)
     }
 
-    /// As [`least_loaded_node`](Self::least_loaded_node), but rather not `avoid`, and on request the bootstrap
-    /// entries before the brokers.
-    pub(crate) fn choose(&self, avoid: Option<NodeId>, bootstrap_first: bool) -> Option<NodeId> {
+    /// As [`least_loaded_node`](Self::least_loaded_node), but none of `tried`, rather not `avoid`, and on request the
+    /// bootstrap entries before the brokers.
+    pub(crate) fn choose(
+        &self,
+        tried: &[NodeId],
+        avoid: Option<NodeId>,
+        bootstrap_first: bool,
+    ) -> Option<NodeId> {
         let now = self.0.net.now();
         let rank = |id: NodeId, node: &Node| {
             let (not_before, load) = match &node.connection {
@@ -277,7 +294,8 @@ impl Manager {
             (wait, node.failures, avoided, load, is_second_choice, self.0.net.random_below(1 << 20))
         };
         let mut nodes = self.0.nodes.borrow_mut();
-        let candidates = nodes.iter_mut().filter(|(id, _)| !matches!(id, NodeId::Coordinator(_)));
+        let candidates =
+            nodes.iter_mut().filter(|(id, _)| !matches!(id, NodeId::Coordinator(_)) && !tried.contains(*id));
         let ranked = candidates.map(|(id, node)| {
             self.settle(node);
             (rank(*id, node), *id)
@@ -379,8 +397,34 @@ impl Manager {
             Ok(stream) => Connection::open(net, id, stream, options, deadline).await,
             Err(error) => Err(error),
         };
-        let result = result.map_err(|error| error.context(format_args!("node {id} at {address}")));
+        let result = result.map_err(|error| {
+            let told = self.told_of(id, &address, &error);
+            error.context(format_args!("node {id} at {address}{told}"))
+        });
         self.finish(id, number, &address, result);
+    }
+
+    /// Who told of the address that cannot be reached, and what may be wrong with it.
+    fn told_of(&self, id: NodeId, address: &Address, error: &Error) -> String {
+        if !matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout | ErrorKind::Dns) {
+            return String::new();
+        }
+        if matches!(id, NodeId::Bootstrap(_)) {
+            let is_zookeeper = address.port == ZOOKEEPER;
+            return if is_zookeeper { " (that is ZooKeeper's port; a broker's is needed)" } else { "" }
+                .to_owned();
+        }
+        let origin = self.0.origin.borrow();
+        let Some(origin) = origin.as_ref().filter(|origin| *origin != address) else { return String::new() };
+        let is_local = |address: &Address| {
+            address.host == "localhost" || address.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        };
+        let hint = if is_local(address) && !is_local(origin) {
+            "; only programs on the broker's own machine can reach that, see its advertised.listeners"
+        } else {
+            ""
+        };
+        format!(" (advertised by the cluster that was found at {origin}{hint})")
     }
 
     fn finish(&self, id: NodeId, number: u64, address: &Address, result: Result<Connection>) {
@@ -410,9 +454,21 @@ impl Manager {
                 node.failures = node.failures.saturating_add(1);
                 let pause = self.reconnect_backoff(node.failures);
                 node.not_before = Some(self.0.net.now() + pause);
-                // The first of a row is worth a line; those that follow say nothing new.
-                let level = if node.failures == 1 { log::Level::Warn } else { log::Level::Debug };
-                log::log!(level, "{error}; next attempt in {pause:?} or later");
+                // The first of a row is worth a line; those that follow say nothing new. A broker that comes and goes
+                // has many firsts.
+                let now = self.0.net.now();
+                let recent = node.warned.is_some_and(|at| now - at < self.0.config.reconnect_backoff_max);
+                if node.failures == 1 && !recent {
+                    let more = match std::mem::take(&mut node.unlogged) {
+                        0 => String::new(),
+                        count => format!("; {count} failures before it were not logged"),
+                    };
+                    log::warn!("{error}; next attempt in {pause:?} or later{more}");
+                    node.warned = Some(now);
+                } else {
+                    node.unlogged = node.unlogged.saturating_add(1);
+                    log::debug!("{error}; next attempt in {pause:?} or later");
+                }
                 node.last_error = Some(error.clone());
             }
         }
@@ -460,7 +516,16 @@ impl Drop for Inner {
 
 impl Node {
     fn new(address: Address) -> Self {
-        Self { address, connection: None, attempt: None, failures: 0, not_before: None, last_error: None }
+        Self {
+            address,
+            connection: None,
+            attempt: None,
+            failures: 0,
+            not_before: None,
+            last_error: None,
+            warned: None,
+            unlogged: 0,
+        }
     }
 
     /// Why the broker has refused the client's login, as long as no other attempt is due.
@@ -470,6 +535,8 @@ impl Node {
         self.last_error.as_ref().filter(refused).filter(|_| is_pausing).cloned()
     }
 }
+
+const ZOOKEEPER: u16 = 2181;
 
 /// The idle sweep runs at most this often, however small the limit.
 const MIN_SWEEP: Duration = Duration::from_millis(250);

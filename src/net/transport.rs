@@ -14,6 +14,9 @@ use std::task::{Context, Poll, Waker};
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Buf, Bytes, BytesMut};
 
+#[cfg(test)]
+use socket2::SockRef;
+
 use super::event_loop::{Direction, Registered};
 use super::wakeup::Wakeup;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,6 +48,12 @@ impl TcpStream {
     /// Wraps a registered socket.
     pub fn new(socket: Registered<mio::net::TcpStream>) -> Self {
         Self(socket)
+    }
+
+    /// The socket itself, for its options.
+    #[cfg(test)]
+    pub(super) fn with_socket<T>(&self, look: impl FnOnce(SockRef<'_>) -> T) -> T {
+        self.0.with(|socket| look(SockRef::from(socket)))
     }
 
     /// Waits until the connect that is under way has ended.

@@ -72,7 +72,7 @@ impl Admin {
         if self.to_controllers() {
             return self.controller(avoid);
         }
-        self.cluster.manager().choose(avoid, false).ok_or_else(|| {
+        self.cluster.manager().choose(&[], avoid, false).ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "bootstrap.servers is empty: name a broker as host:port")
         })
     }

@@ -57,6 +57,10 @@ impl Handler for MetadataRequest {
         };
         let create = self.allow_auto_topic_creation && state.settings.auto_create_topics;
         response.topics = wanted.into_iter().map(|topic| describe(state, cx, topic, create, id)).collect();
+        // The one error that is about the whole answer (KIP-1102); all others are about topics.
+        if cx.plan.error() == Some(ErrorCode::REBOOTSTRAP_REQUIRED) {
+            response.error_code = ErrorCode::REBOOTSTRAP_REQUIRED;
+        }
         Handled::Answer(response)
     }
 }
