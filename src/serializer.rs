@@ -2,10 +2,12 @@
 //!
 //! | | takes | gives |
 //! |---|---|---|
-//! | [`DefaultSerializer`] | text, bytes, numbers, `Option`s of them | `Option<Bytes>` |
+//! | [`DefaultSerializer`] | text, bytes, numbers, booleans, UUIDs, `Option`s of them | `Option<Bytes>` |
 //! | [`Utf8`] | text | `Option<String>` |
+//! | [`Typed<T>`](Typed) | one of these types, `Option<T>` | `Option<T>` |
 //! | `JsonSerializer<T>` (feature `json`) | `T`, `Option<T>` | `Option<T>` |
 //! | [`from_fn`] | what the function takes | what the function gives |
+//! | [`from_context_fn`] | the same, with topic and headers | the same |
 //!
 //! A null key or value is `None` on both sides. Kafka calls a record with a null value a tombstone: in a compacted
 //! topic it deletes its key.
@@ -23,6 +25,8 @@ use crate::{Error, ErrorKind, Result};
 mod json;
 #[cfg(feature = "json")]
 pub use json::JsonSerializer;
+mod typed;
+pub use typed::{FromBytes, Typed};
 
 /// Makes bytes of keys or values. It runs in `send()`, on the thread that calls it.
 pub trait Serializer<T: ?Sized>: Send + Sync {
@@ -81,7 +85,8 @@ impl Deserializer for DefaultSerializer {
     }
 }
 
-/// What has one obvious form in bytes: text (UTF-8), bytes, numbers (big-endian), and `Option`s of them.
+/// What has one obvious form in bytes: text (UTF-8), bytes, numbers (big-endian), booleans (one byte), with the feature
+/// `uuid` UUIDs (their text), and `Option`s of them. It is the form that Kafka's own serializers write.
 pub trait ToBytes {
     /// The bytes; `None` for null.
     fn to_bytes(&self) -> Option<Cow<'_, [u8]>>;
@@ -117,6 +122,13 @@ macro_rules! number_bytes {
     )+};
 }
 number_bytes!(i16, i32, i64, f32, f64);
+
+impl ToBytes for bool {
+    #[inline]
+    fn to_bytes(&self) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(if *self { &[1] } else { &[0] }))
+    }
+}
 
 /// Nothing is null: the key of records that have none.
 impl ToBytes for () {
@@ -237,6 +249,61 @@ where
     #[inline]
     fn reads_headers(&self) -> bool {
         false
+    }
+}
+
+/// As [`from_fn`], of a function that is also given the topic and the headers: `(&str, &Headers, &T)` for a producer,
+/// `(&str, &Headers, Option<Bytes>)` for a consumer.
+///
+/// ```
+/// use kavka::serializer::from_context_fn;
+/// use kavka::{Error, Headers};
+///
+/// let versioned = from_context_fn(|_topic: &str, headers: &Headers, text: &str| {
+///     let upper = headers.iter().any(|header| header.key == "upper");
+///     Ok::<_, Error>(if upper { text.to_uppercase() } else { text.to_owned() }.into_bytes())
+/// });
+/// # use kavka::serializer::Serializer;
+/// # let mut headers = Headers::new();
+/// # headers.push("upper", "");
+/// # assert_eq!(versioned.serialize("t", &headers, "x")?.as_deref(), Some(&b"X"[..]));
+/// # Ok::<(), kavka::Error>(())
+/// ```
+pub fn from_context_fn<F>(function: F) -> FromContextFn<F> {
+    FromContextFn(function)
+}
+
+/// A function of topic, headers and data as a serializer or deserializer; see [`from_context_fn`].
+#[derive(Clone, Copy)]
+pub struct FromContextFn<F>(F);
+
+impl<F> fmt::Debug for FromContextFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromContextFn")
+    }
+}
+
+impl<T: ?Sized, F, B> Serializer<T> for FromContextFn<F>
+where
+    F: Fn(&str, &Headers, &T) -> Result<B> + Send + Sync,
+    B: Into<Option<Vec<u8>>>,
+{
+    fn serialize<'a>(&self, topic: &str, headers: &Headers, data: &'a T) -> Result<Option<Cow<'a, [u8]>>> {
+        match (self.0)(topic, headers, data) {
+            Ok(bytes) => Ok(bytes.into().map(Cow::Owned)),
+            Err(cause) => Err(of_function(cause, ErrorKind::Serialization, topic)),
+        }
+    }
+}
+
+impl<F, T> Deserializer for FromContextFn<F>
+where
+    F: Fn(&str, &Headers, Option<Bytes>) -> Result<T> + Send,
+{
+    type Output = T;
+
+    fn deserialize(&self, topic: &str, headers: &Headers, data: Option<Bytes>) -> Result<T> {
+        (self.0)(topic, headers, data).map_err(|cause| of_function(cause, ErrorKind::Deserialization, topic))
     }
 }
 

@@ -1,12 +1,16 @@
 //! The producer on a real Apache Kafka, beside other clients: who puts which key where, leaders that move, topics that
 //! are made anew, quotas.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use kavka::{KafkaProducer, ProducerRecord};
+use kavka::admin::{KafkaAdminClient, NewTopic};
+use kavka::{ErrorKind, KafkaProducer, ProducerRecord};
 use support::kafka::{Cluster, unique};
 use support::peers;
 
@@ -98,4 +102,141 @@ fn partitioners_by_librdkafkas_names_do_what_librdkafka_does() {
         peers::kcat_produce(&cluster.bootstrap(), &theirs, &lines, &["-K|", "-X", &property]);
         assert_eq!(places(cluster, &ours, keys.len()), places(cluster, &theirs, keys.len()), "{partitioner}");
     }
+}
+
+#[test]
+fn a_leader_that_moved_is_followed_without_a_pause() {
+    let cluster = Cluster::shared_three();
+    let topic = unique("moved");
+    cluster.create_topic(&topic, 1, &[]);
+    cluster.wait_in_sync(&topic);
+    // Were it to wait for a pause or for metadata, that would show.
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .retry_backoff(Duration::from_secs(50))
+        .retry_backoff_max(Duration::from_secs(50))
+        .build()
+        .unwrap();
+    let send = |value: &str| {
+        let handle = producer.send(ProducerRecord::new(&topic).value(value)).unwrap();
+        handle.get(PATIENCE).unwrap().offset()
+    };
+    assert_eq!(send("first"), Some(0));
+    let old = cluster.leader(&topic, 0);
+    // The replicas in another order, and the first of them elected.
+    let order = [old % 3 + 1, (old + 1) % 3 + 1, old].map(|node| node.to_string()).join(",");
+    let plan =
+        format!(r#"{{"version":1,"partitions":[{{"topic":"{topic}","partition":0,"replicas":[{order}]}}]}}"#);
+    let file = std::env::temp_dir().join(format!("{topic}.json"));
+    std::fs::write(&file, plan).unwrap();
+    let path = file.to_str().unwrap();
+    let arguments = ["--reassignment-json-file", path, "--execute"];
+    cluster
+        .tool("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", &arguments)
+        .expect_success("the reassignment");
+    let arguments = ["--election-type", "preferred", "--topic", &topic, "--partition", "0"];
+    cluster.tool("org.apache.kafka.tools.LeaderElectionCommand", &arguments).expect_success("the election");
+    std::fs::remove_file(&file).unwrap();
+    support::kafka::wait_until("the leader has moved", PATIENCE, || cluster.leader(&topic, 0) != old);
+
+    let began = Instant::now();
+    assert_eq!(send("second"), Some(1));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let metrics = producer.metrics();
+    assert_eq!(
+        metrics.get("producer-metrics", "record-retry-total"),
+        Some(1.0),
+        "the old leader was asked first"
+    );
+}
+
+#[test]
+fn a_topic_made_anew_is_told_apart_from_the_old_one() {
+    let cluster = Cluster::shared();
+    let topic = unique("anew");
+    let admin = KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .max_block(Duration::from_secs(2))
+        .build()
+        .unwrap();
+    let to = |partition: i32, value: &str| {
+        producer.send(ProducerRecord::new(&topic).partition(partition).value(value))
+    };
+    cluster.create_topic(&topic, 4, &[]);
+    (0..4).for_each(|partition| drop(to(partition, "old").unwrap().get(PATIENCE).unwrap()));
+    for (_, deleted) in admin.delete_topics([topic.as_str()]).unwrap() {
+        deleted.unwrap();
+    }
+    // On its way while there is no such topic.
+    let waiting = to(1, "waits").unwrap();
+    support::kafka::wait_until("the topic is gone", PATIENCE, || cluster.partitions(&topic).is_empty());
+    for (_, created) in admin.create_topics([NewTopic::new(&topic).partitions(2)]).unwrap() {
+        created.unwrap();
+    }
+    let gone = to(3, "gone").unwrap();
+    assert_eq!(waiting.get(PATIENCE).unwrap().offset(), Some(0));
+    let error = gone.get(PATIENCE).unwrap_err();
+    assert_eq!((error.kind(), error.partition()), (ErrorKind::TopicRecreated, Some(3)), "{error}");
+    let error = to(3, "gone").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert_eq!(to(1, "new").unwrap().get(PATIENCE).unwrap().offset(), Some(1));
+}
+
+#[test]
+fn first_sends_to_topics_that_are_being_created_succeed() {
+    let cluster = Cluster::start(1, |config| {
+        config.set("auto.create.topics.enable", true).set("num.partitions", 3);
+    });
+    let producer = KafkaProducer::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let producer = &producer;
+            scope.spawn(move || {
+                // Each topic is met by several threads at once.
+                for index in 0..50 {
+                    let topic = format!("first-{}", (index * 7 + worker / 2) % 50);
+                    let handle = producer.send(ProducerRecord::new(&topic).value("x")).unwrap();
+                    handle.get(PATIENCE).unwrap();
+                }
+            });
+        }
+    });
+    let total: usize = (0..50).map(|index| cluster.partitions(&format!("first-{index}")).len()).sum();
+    assert_eq!(total, 150);
+}
+
+#[test]
+fn a_quota_slows_a_producer_down_and_fails_nothing() {
+    const RATE: u32 = 1_000_000;
+    let cluster = Cluster::shared();
+    let topic = unique("quota");
+    cluster.create_topic(&topic, 1, &[]);
+    let client = unique("limited");
+    let quota = format!("producer_byte_rate={RATE}");
+    let arguments = ["--alter", "--add-config", &quota, "--entity-type", "clients", "--entity-name", &client];
+    cluster.tool("kafka.admin.ConfigCommand", &arguments).expect_success("setting the quota");
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .client_id(client.as_str())
+        .linger(Duration::from_millis(5))
+        .request_timeout(Duration::from_secs(10))
+        .build()
+        .unwrap();
+    // Random bytes are not needed: nothing compresses here.
+    let value = "x".repeat(10_000);
+    producer.send(ProducerRecord::new(&topic).value(&value)).unwrap().get(PATIENCE).unwrap();
+    let began = Instant::now();
+    // Brokers average over 11 s and let a first second's worth pass.
+    let handles: Vec<_> =
+        (0..1_600).map(|_| producer.send(ProducerRecord::new(&topic).value(&value)).unwrap()).collect();
+    handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
+    let took = began.elapsed();
+    let metrics = producer.metrics();
+    let metric = |name| metrics.get("producer-metrics", name).unwrap();
+    assert!(metric("produce-throttle-time-max") > 100.0, "it was throttled");
+    assert_eq!((metric("record-retry-total"), metric("record-error-total")), (0.0, 0.0));
+    let rate = 16e6 / took.as_secs_f64();
+    // What a quota's window lets pass at the beginning counts most in so short a time.
+    assert!(rate < 4.0 * f64::from(RATE), "{rate} bytes/s");
 }

@@ -1,0 +1,422 @@
+//! A producer while brokers are away, contradict themselves or keep it waiting, against MockCluster.
+
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kavka::mock::MockCluster;
+use kavka::producer::ProducerBuilder;
+use kavka::protocol::ApiKey;
+use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How much longer than its bound a call may take on a machine that is busy.
+const SLACK: Duration = Duration::from_secs(2);
+
+fn builder(cluster: &MockCluster) -> ProducerBuilder {
+    // Only the first of the tests to come here sets it up.
+    let _ = env_logger::builder().is_test(true).try_init();
+    KafkaProducer::builder().bootstrap_servers(cluster.bootstrap_servers())
+}
+
+fn cluster(partitions: i32) -> MockCluster {
+    MockCluster::builder().topic("orders", partitions).start().unwrap()
+}
+
+fn send(producer: &KafkaProducer, value: &str) -> FutureRecordMetadata {
+    producer.send(ProducerRecord::new("orders").partition(0).value(value)).unwrap()
+}
+
+#[track_caller]
+fn within<T>(bound: Duration, what: &str, run: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = run();
+    assert!(began.elapsed() < bound + SLACK, "{what} took {:?} instead of {bound:?}", began.elapsed());
+    result
+}
+
+/// How many threads of this process have a name.
+fn threads(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|found| found.trim_end() == name).count()
+}
+
+/// What keeps the brokers from taking records.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    None,
+    NeverAnswers,
+    StopsReading,
+    IsGone,
+    TopicDeleted,
+    NothingListens,
+    TakesConnectionsOnly,
+    BufferFull,
+}
+
+const TROUBLES: [Trouble; 8] = [
+    Trouble::None,
+    Trouble::NeverAnswers,
+    Trouble::StopsReading,
+    Trouble::IsGone,
+    Trouble::TopicDeleted,
+    Trouble::NothingListens,
+    Trouble::TakesConnectionsOnly,
+    Trouble::BufferFull,
+];
+
+/// One life of a producer that ends in trouble, by a close or by being dropped.
+fn end_in_trouble(trouble: Trouble, by_drop: bool) {
+    let bound = Duration::from_millis(100);
+    let cluster = MockCluster::builder().topic("orders", 1).auto_create_topics(false).start().unwrap();
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = mute.local_addr().unwrap().to_string();
+    let mut builder = builder(&cluster).client_id("ends").drop_timeout(bound).max_block(bound);
+    match trouble {
+        Trouble::NothingListens => {
+            drop(mute);
+            builder = builder.bootstrap_servers(address.as_str());
+        }
+        Trouble::TakesConnectionsOnly => builder = builder.bootstrap_servers(address.as_str()),
+        _ => {}
+    }
+    let producer = builder.buffer_memory(100_000_usize).build().unwrap();
+    let mut handles = Vec::new();
+    match trouble {
+        Trouble::NothingListens | Trouble::TakesConnectionsOnly => {
+            let sent = within(bound, "send", || producer.send(ProducerRecord::new("orders").value("x")));
+            assert_eq!(sent.unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        _ => drop(send(&producer, "first").get(PATIENCE).unwrap()),
+    }
+    match trouble {
+        Trouble::NeverAnswers => drop(cluster.on(ApiKey::PRODUCE).always().never_answer()),
+        Trouble::StopsReading | Trouble::BufferFull => cluster.stop_reading(1).unwrap(),
+        Trouble::IsGone => cluster.kill(1).unwrap(),
+        Trouble::TopicDeleted => cluster.delete_topic("orders").unwrap(),
+        Trouble::None | Trouble::NothingListens | Trouble::TakesConnectionsOnly => {}
+    }
+    let count = if matches!(trouble, Trouble::BufferFull) { 1_000 } else { 3 };
+    let value = "x".repeat(1_000);
+    if !matches!(trouble, Trouble::NothingListens | Trouble::TakesConnectionsOnly) {
+        // Full is full: the first that finds no room ends it.
+        let sent =
+            (0..count).map_while(|_| producer.try_send(ProducerRecord::new("orders").value(&value)).ok());
+        handles.extend(sent);
+        assert!(!handles.is_empty(), "{trouble:?}");
+    }
+    let what = format!("the end of one whose trouble is {trouble:?}");
+    let report = within(bound, &what, || match by_drop {
+        true => {
+            drop(producer);
+            None
+        }
+        false => Some(producer.close(bound)),
+    });
+    // Each handle has an outcome, and the report is of those that failed.
+    let failed: Vec<Error> = handles.iter().filter_map(|handle| handle.try_get().unwrap().err()).collect();
+    assert!(failed.iter().all(|error| error.kind() == ErrorKind::Closed), "{trouble:?}: {failed:?}");
+    match trouble {
+        Trouble::None => assert!(failed.is_empty(), "{failed:?}"),
+        _ => assert_eq!(failed.len(), handles.len()),
+    }
+    match report {
+        Some(Err(report)) => {
+            assert_eq!(report.records(), failed.len() as u64, "{trouble:?}");
+            let maybe = failed.iter().filter(|error| error.maybe_written()).count();
+            assert_eq!(report.maybe_written_records(), maybe as u64, "{trouble:?}");
+        }
+        Some(Ok(())) => assert!(failed.is_empty(), "{trouble:?}"),
+        None => {}
+    }
+}
+
+#[test]
+fn no_trouble_keeps_a_producer_from_ending_in_time() {
+    // The long form: KAVKA_SOAK_ROUNDS=125, a thousand ends each.
+    let rounds = std::env::var("KAVKA_SOAK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
+    for _ in 0..rounds {
+        for trouble in TROUBLES {
+            end_in_trouble(trouble, false);
+            end_in_trouble(trouble, true);
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while threads("kavka-io-ends") > 0 {
+        assert!(Instant::now() < deadline, "{} threads are left behind", threads("kavka-io-ends"));
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_producer_can_be_closed_and_dropped_in_a_callback() {
+    let cluster = cluster(1);
+    let producer = Arc::new(builder(&cluster).build().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    cluster.on(ApiKey::PRODUCE).once().delay(Duration::from_millis(50));
+    let inner = Arc::clone(&producer);
+    send(&producer, "one").add_both(move |_| {
+        let late = send(&inner, "late");
+        let report = within(Duration::ZERO, "a close in a callback", || inner.close(PATIENCE)).unwrap_err();
+        sender.send((report, late.try_get())).unwrap();
+        // The last owner, on the IO thread itself.
+        drop(inner);
+    });
+    drop(producer);
+    let (report, late) = receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((report.records(), report.maybe_written_records()), (1, 0));
+    assert_eq!(late.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn a_flush_into_a_black_hole_ends_when_its_records_do() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster)
+        .request_timeout(Duration::from_millis(400))
+        .delivery_timeout(Duration::from_millis(800))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    cluster.stop_reading(1).unwrap();
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let producer = &producer;
+            scope.spawn(move || {
+                let handles: Vec<_> =
+                    (0..50).map(|index| send(producer, &format!("{thread}/{index}"))).collect();
+                within(Duration::from_millis(800), "a flush", || producer.flush(PATIENCE)).unwrap();
+                for handle in handles {
+                    let error = handle.try_get().expect("a flush waits for all").unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+                }
+            });
+        }
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while producer.buffer_available_bytes() != producer.config().buffer_memory {
+        assert!(Instant::now() < deadline, "memory is not given back");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn callers_of_all_kinds_at_once_do_not_lock_each_other_out() {
+    let cluster = cluster(3);
+    for round in 0..30 {
+        let producer = builder(&cluster).buffer_memory(50_000_usize).batch_size(2_000_usize).build().unwrap();
+        cluster.on(ApiKey::PRODUCE).nth(2..=3).drop_after();
+        within(PATIENCE, "the round", || {
+            thread::scope(|scope| {
+                for worker in 0..3 {
+                    let producer = &producer;
+                    scope.spawn(move || {
+                        for index in 0..200 {
+                            let record = ProducerRecord::new("orders").partition(worker).value("some value");
+                            match producer.send(record) {
+                                Ok(handle) if index % 50 == 0 => {
+                                    handle.add_both(move |_| drop(index.to_string()));
+                                    let _ = handle.get(Duration::from_millis(5));
+                                }
+                                Ok(_) => {}
+                                Err(error) => assert_eq!(error.kind(), ErrorKind::Closed, "{error}"),
+                            }
+                        }
+                    });
+                }
+                scope.spawn(|| drop(producer.flush(Duration::from_millis(20))));
+                scope.spawn(|| drop(producer.partitions_for("orders")));
+                scope.spawn(|| drop(producer.metrics().to_prometheus()));
+                scope.spawn(|| {
+                    // In some rounds early, in others late.
+                    (0..round * 50).for_each(|_| thread::yield_now());
+                    drop(producer.close(Duration::from_millis(500)));
+                });
+            });
+        });
+    }
+}
+
+#[test]
+fn each_reason_to_wait_in_vain_has_a_text_of_its_own() {
+    let cluster = MockCluster::builder().topic("orders", 1).auto_create_topics(false).start().unwrap();
+    let bound = Duration::from_millis(300);
+    let fails = |producer: &KafkaProducer, topic: &str| {
+        let sent = within(bound, "send", || producer.send(ProducerRecord::new(topic).value("x")));
+        sent.map(drop).expect_err("it waits in vain")
+    };
+    // Nobody listens there.
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let producer =
+        KafkaProducer::builder().bootstrap_servers(unused.as_str()).max_block(bound).build().unwrap();
+    let error = fails(&producer, "orders");
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("orders")));
+    let text = error.to_string();
+    assert!(text.contains("metadata of topic orders") && text.contains(&unused), "{text}");
+    assert!(text.to_lowercase().contains("refused"), "{text}");
+
+    let producer = builder(&cluster).max_block(bound).build().unwrap();
+    let error = fails(&producer, "unheard-of");
+    assert_eq!(error.kind(), ErrorKind::UnknownTopic);
+    assert!(error.to_string().contains("create it, or allow it to be created"), "{error}");
+
+    // What may not be is said at once, not after the time is over.
+    cluster.on(ApiKey::METADATA).always().error(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    let patient = builder(&cluster).max_block(PATIENCE * 10).build().unwrap();
+    let error =
+        within(Duration::ZERO, "a refusal", || patient.send(ProducerRecord::new("orders").value("x")));
+    assert_eq!(error.map(drop).unwrap_err().kind(), ErrorKind::Authorization);
+    cluster.clear_faults();
+
+    let producer = builder(&cluster).max_block(bound).buffer_memory(20_000_usize).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    cluster.stop_reading(1).unwrap();
+    let value = "x".repeat(15_000);
+    let error = loop {
+        let sent = within(bound, "send", || producer.send(ProducerRecord::new("orders").value(&value)));
+        if let Err(error) = sent {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::BufferExhausted);
+    assert!(error.to_string().contains("buffer.memory=20000"), "{error}");
+
+    producer.close(Duration::ZERO).unwrap_err();
+    let began = Instant::now();
+    (0..100).for_each(|_| drop(producer.send(ProducerRecord::new("orders").value("x")).unwrap_err()));
+    assert!(began.elapsed() < SLACK, "a closed producer answers at once");
+}
+
+#[test]
+fn a_topic_that_is_unknown_for_a_while_costs_no_record() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).metadata_max_age(Duration::from_millis(50)).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    // Now known, now unknown, and no leader takes anything meanwhile.
+    let unknown = cluster.on(ApiKey::METADATA).nth(2..=6).error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let refused = cluster.on(ApiKey::PRODUCE).times(5).error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let handles: Vec<_> = (0..20).map(|index| send(&producer, &index.to_string())).collect();
+    handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
+    assert!(cluster.wait_for(PATIENCE, |_| unknown.hits() == 5) && refused.hits() == 5);
+    let values: Vec<_> =
+        cluster.records("orders", 0).iter().skip(1).map(|record| record.value_str()).collect();
+    assert_eq!(values, (0..20).map(|index| index.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn errors_that_last_make_no_storm_of_metadata_requests() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().unwrap();
+    let producer = builder(&cluster).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    // The leader denies that it leads, and metadata goes on to say that it does.
+    let fault = cluster.on(ApiKey::PRODUCE).always().error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    cluster.clear_requests();
+    let began = Instant::now();
+    let handles: Vec<_> = (0..20).map(|index| send(&producer, &index.to_string())).collect();
+    assert!(cluster.wait_for(PATIENCE, |_| began.elapsed() > Duration::from_secs(2) && fault.hits() > 3));
+    let seconds = began.elapsed().as_secs_f64();
+    let (metadata, produce) =
+        (cluster.request_count(ApiKey::METADATA), cluster.request_count(ApiKey::PRODUCE));
+    assert!((metadata as f64) < 10.0 * seconds && (produce as f64) < 10.0 * seconds, "{metadata}, {produce}");
+    fault.remove();
+    handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
+    // Once all is well, nothing more is asked.
+    cluster.clear_requests();
+    (0..20).for_each(|index| drop(send(&producer, &index.to_string()).get(PATIENCE).unwrap()));
+    assert!(cluster.request_count(ApiKey::METADATA) <= 1);
+}
+
+#[test]
+fn of_a_hundred_brokers_those_are_connected_to_that_are_needed() {
+    let cluster = MockCluster::builder().brokers(100).topic("orders", 3).start().unwrap();
+    let producer = builder(&cluster).client_id("few").build().unwrap();
+    (0..3).for_each(|partition| cluster.move_leader("orders", partition, 40 + partition).unwrap());
+    for partition in 0..3 {
+        let record = ProducerRecord::new("orders").partition(partition).value("x");
+        producer.send(record).unwrap().get(PATIENCE).unwrap();
+    }
+    let made = producer.metrics().get("producer-metrics", "connection-creation-total").unwrap();
+    // One each, one of the bootstrap list, and one that was asked for a producer id.
+    assert!((3.0..=5.0).contains(&made), "{made} connections");
+    assert_eq!(threads("kavka-io-few"), usize::from(cfg!(target_os = "linux")));
+}
+
+#[test]
+fn a_connection_that_idled_is_made_anew_without_a_failure() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).connections_max_idle(Duration::from_millis(300)).build().unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while producer.metrics().get("producer-metrics", "connection-count") != Some(0.0) {
+        assert!(Instant::now() < deadline, "it is not closed");
+        thread::yield_now();
+    }
+    within(Duration::ZERO, "the next send", || send(&producer, "second").get(PATIENCE).unwrap());
+    let metrics = producer.metrics();
+    assert_eq!(metrics.get("producer-metrics", "record-retry-total"), Some(0.0));
+    assert_eq!(metrics.get("producer-metrics", "connection-failure-total"), Some(0.0));
+}
+
+/// Passes bytes on to an address, until it is told to swallow them: then it accepts, and is silent.
+struct Passage {
+    port: u16,
+    swallows: Arc<AtomicBool>,
+}
+
+impl Passage {
+    fn to(address: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let swallows = Arc::new(AtomicBool::new(false));
+        let passage = Self { port, swallows: Arc::clone(&swallows) };
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(broker) = TcpStream::connect(&address) else { continue };
+                let (to, back) = ((client.try_clone(), broker.try_clone()), (broker, client));
+                if let (Ok(client), Ok(broker)) = to {
+                    pass(client, broker, Arc::clone(&swallows));
+                }
+                pass(back.0, back.1, Arc::clone(&swallows));
+            }
+        });
+        passage
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, swallows: Arc<AtomicBool>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            if !swallows.load(Ordering::SeqCst) && to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
+
+#[test]
+fn a_broker_that_comes_back_under_another_address_is_found() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().unwrap();
+    cluster.move_leader("orders", 0, 2).unwrap();
+    let passage = || Passage::to(cluster.broker_address(2).unwrap());
+    let (old, new) = (passage(), passage());
+    cluster.advertise(2, "127.0.0.1", old.port).unwrap();
+    let producer = builder(&cluster)
+        .bootstrap_servers(cluster.broker_address(1).unwrap())
+        .request_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    send(&producer, "first").get(PATIENCE).unwrap();
+    // The old place takes connections and bytes for ever, and says nothing.
+    old.swallows.store(true, Ordering::SeqCst);
+    cluster.advertise(2, "127.0.0.1", new.port).unwrap();
+    let handle = send(&producer, "second");
+    within(Duration::from_secs(3), "finding the broker", || handle.get(PATIENCE)).unwrap();
+    assert_eq!(cluster.end_offset("orders", 0), 2, "neither lost nor doubled");
+}
