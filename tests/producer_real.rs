@@ -208,7 +208,7 @@ fn first_sends_to_topics_that_are_being_created_succeed() {
 
 #[test]
 fn a_quota_slows_a_producer_down_and_fails_nothing() {
-    const RATE: u32 = 1_000_000;
+    const RATE: u32 = 250_000;
     let cluster = Cluster::shared();
     let topic = unique("quota");
     cluster.create_topic(&topic, 1, &[]);
@@ -223,20 +223,18 @@ fn a_quota_slows_a_producer_down_and_fails_nothing() {
         .request_timeout(Duration::from_secs(10))
         .build()
         .unwrap();
-    // Random bytes are not needed: nothing compresses here.
     let value = "x".repeat(10_000);
     producer.send(ProducerRecord::new(&topic).value(&value)).unwrap().get(PATIENCE).unwrap();
     let began = Instant::now();
-    // Brokers average over 11 s and let a first second's worth pass.
+    // Brokers average over 11 s, so what those are worth passes at once.
     let handles: Vec<_> =
-        (0..1_600).map(|_| producer.send(ProducerRecord::new(&topic).value(&value)).unwrap()).collect();
+        (0..400).map(|_| producer.send(ProducerRecord::new(&topic).value(&value)).unwrap()).collect();
     handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
     let took = began.elapsed();
     let metrics = producer.metrics();
     let metric = |name| metrics.get("producer-metrics", name).unwrap();
     assert!(metric("produce-throttle-time-max") > 100.0, "it was throttled");
     assert_eq!((metric("record-retry-total"), metric("record-error-total")), (0.0, 0.0));
-    let rate = 16e6 / took.as_secs_f64();
-    // What a quota's window lets pass at the beginning counts most in so short a time.
-    assert!(rate < 4.0 * f64::from(RATE), "{rate} bytes/s");
+    let rate = 4e6 / took.as_secs_f64();
+    assert!(rate < 5.0 * f64::from(RATE), "{rate} bytes/s");
 }
