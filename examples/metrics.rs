@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example metrics --features mock [-- --bootstrap HOST:PORT]`
 
+#![allow(clippy::disallowed_methods, reason = "what stands for Prometheus here is a plain socket")]
+
 mod support;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
