@@ -5,6 +5,8 @@
 //! compressed and summed on the thread that filled it, outside of the lock: a placeholder keeps its place in
 //! the queue meanwhile.
 
+mod sticky;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -18,15 +20,16 @@ use parking_lot::Mutex;
 use super::close::GivenUp;
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
-use super::partitioner::choose_by_load;
 use super::sensors::{Sensors, nanos};
-use crate::cluster::{PartitionMetadata, Snapshot, TopicMetadata};
+use crate::cluster::{Snapshot, TopicMetadata};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
-use crate::record::{self, BATCH_OVERHEAD, BatchBuilder, Compression, SealedBatch};
+use crate::record::{self, BATCH_OVERHEAD, BatchBuilder, Compression, SealedBatch, record_size_upper_bound};
 use crate::types::{Header, TopicPartition};
+
+pub(super) use sticky::Choice;
 
 /// All queues of one producer.
 pub(super) struct Accumulator {
@@ -49,15 +52,6 @@ pub(super) struct Accumulator {
     /// Nodes that take nothing although there is something for them, and since when.
     stuck: Mutex<HashMap<i32, Instant, RandomState>>,
     sensors: Sensors,
-}
-
-/// How the partition of keyless records is chosen.
-#[derive(Clone, Copy)]
-pub(super) struct Choice {
-    /// Those with a short queue more often.
-    pub(super) by_load: bool,
-    /// Partitions of nodes that are stuck for longer are passed over; zero passes over none.
-    pub(super) patience: Duration,
 }
 
 /// Batches whose outcome is open.
@@ -168,6 +162,16 @@ impl<'a> RawRecord<'a> {
         &self,
     ) -> impl ExactSizeIterator<Item = record::Header<'a>> + Clone + use<'a> {
         self.headers.iter().map(|header| record::Header { key: &header.key, value: header.value.as_deref() })
+    }
+
+    /// An upper bound of the encoded size.
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        let bare = record_size_upper_bound(self.key.map(<[u8]>::len), self.value.map(<[u8]>::len), &[]);
+        self.record_headers().fold(bare, |size, header| {
+            // Each of the two lengths takes five bytes at most.
+            size + 10 + header.key.len() + header.value.map_or(0, <[u8]>::len)
+        })
     }
 
     #[inline]
@@ -426,40 +430,6 @@ impl Accumulator {
         self.sender.notify();
     }
 
-    /// The partition for a record without a key. The choice is kept until a batch there is full or gone.
-    #[inline]
-    pub(super) fn sticky(&self, topic: &TopicQueues) -> usize {
-        topic.sticky.load(Ordering::Relaxed) as usize
-    }
-
-    /// Where a keyless record goes for which a batch has to be opened: to `from` until that has got the bytes of a
-    /// full batch, then to a partition that is chosen anew, unless somebody else has already (KIP-794). However many
-    /// small batches that takes: else a broker that is slow, so that its batches fill up, would get more than others.
-    pub(super) fn move_sticky(
-        &self,
-        topic: &TopicQueues,
-        from: usize,
-        partitions: &[PartitionMetadata],
-    ) -> usize {
-        let is_led = |index: usize| partitions.get(index).is_some_and(|partition| partition.leader.is_some());
-        if let Some(queue) = topic.partitions().get(from) {
-            let mut state = queue.state.lock();
-            if state.sticky_bytes < self.batch_size && is_led(from) {
-                return from;
-            }
-            state.sticky_bytes = 0;
-            if let Ok((number, open)) = self.take_open(&mut state) {
-                drop(state);
-                self.seal(queue, number, open);
-            }
-        }
-        let next = self.choose_sticky(topic, partitions).unwrap_or(from as u32);
-        match topic.sticky.compare_exchange(from as u32, next, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => next as usize,
-            Err(moved) => moved as usize,
-        }
-    }
-
     /// When the oldest batch of a queue that the sender has not taken was opened.
     pub(super) fn oldest(&self, queue: &PartitionQueue) -> Option<Instant> {
         let state = queue.state.lock();
@@ -468,44 +438,6 @@ impl Accumulator {
             Slot::Sealing(_) => None,
         });
         closed.or_else(|| state.open.as_ref().map(|open| open.opened))
-    }
-
-    /// A partition with a leader, or any where none has one.
-    fn choose_sticky(&self, topic: &TopicQueues, partitions: &[PartitionMetadata]) -> Option<u32> {
-        let late = self.stuck_nodes();
-        let load = |queue: &PartitionQueue| {
-            if self.choice.by_load { queue.load.load(Ordering::Relaxed) } else { 0 }
-        };
-        let all = || (0..).zip(topic.partitions()).map(|(index, queue)| (index, load(queue)));
-        let led = |index: u32| partitions.get(index as usize).and_then(|partition| partition.leader);
-        let with_leader = |late: &[i32]| {
-            let is_fine = |leader: i32| !late.contains(&leader);
-            all().filter(|(index, _)| led(*index).is_some_and(is_fine)).collect::<Vec<_>>()
-        };
-        let random = |below| fastrand::u64(..below);
-        choose_by_load(&with_leader(&late), random)
-            .or_else(|| choose_by_load(&with_leader(&[]), random))
-            .or_else(|| choose_by_load(&all().collect::<Vec<_>>(), random))
-    }
-
-    /// Notes whether a node takes what there is for it.
-    pub(super) fn set_stuck(&self, node: i32, since: Option<Instant>) {
-        let mut stuck = self.stuck.lock();
-        match since {
-            Some(since) => drop(stuck.entry(node).or_insert(since)),
-            None => drop(stuck.remove(&node)),
-        }
-    }
-
-    /// The nodes that have been stuck for too long.
-    fn stuck_nodes(&self) -> Vec<i32> {
-        let Choice { by_load, patience } = self.choice;
-        if patience.is_zero() || !by_load {
-            return Vec::new();
-        }
-        let now = self.clock.now();
-        let is_late = |since: Instant| now.saturating_duration_since(since) > patience;
-        self.stuck.lock().iter().filter(|(_, since)| is_late(**since)).map(|(node, _)| *node).collect()
     }
 
     /// Sets the version of the record format, once the brokers are known.
