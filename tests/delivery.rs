@@ -116,6 +116,55 @@ fn records_wait_for_brokers_that_are_down_for_a_while() {
 }
 
 #[test]
+fn an_idempotent_producer_outlives_an_outage_longer_than_its_delivery_timeout() {
+    let cluster = Cluster::start(3, |_| {});
+    cluster.create_topic("orders", 3, &[("min.insync.replicas", "2")]);
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .request_timeout(Duration::from_secs(2))
+        .delivery_timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let mut sent = audit::send_numbered(&producer, "orders", 2, 2_000);
+    assert!(sent.iter().all(|(_, outcome)| outcome.is_ok()));
+    // One broker is left: it takes nothing that two must have, or takes it and cannot say so.
+    let (first, second) = (cluster.leader("orders", 0), cluster.leader("orders", 1));
+    let numbered = |thread: u32, index| {
+        let number = Number { thread, index };
+        let value = number.value();
+        (number, producer.send(ProducerRecord::new("orders").value(&value)))
+    };
+    let waiting: Vec<_> = (0..200).map(|index| numbered(7, index)).collect();
+    cluster.kill(first);
+    cluster.kill(second);
+    let outage = Instant::now();
+    let in_outage: Vec<_> = (200..400).map(|index| numbered(7, index)).collect();
+    for (number, handle) in waiting.into_iter().chain(in_outage) {
+        let outcome = handle.and_then(|handle| handle.get(Duration::from_secs(60)));
+        assert!(outcome.is_ok() || outcome.as_ref().is_err_and(|error| !error.is_fatal()), "{outcome:?}");
+        sent.push((number, outcome));
+    }
+    assert!(sent.iter().any(|(_, outcome)| outcome.is_err()), "{:?}", outage.elapsed());
+    cluster.start_node(first);
+    cluster.start_node(second);
+    cluster.wait_in_sync("orders");
+    let after: Vec<_> = (400..2_400).map(|index| numbered(7, index)).collect();
+    for (number, handle) in after {
+        let outcome = handle.and_then(|handle| handle.get(Duration::from_secs(60)));
+        assert!(outcome.is_ok(), "the same producer goes on: {outcome:?}");
+        sent.push((number, outcome));
+    }
+    let ends: i64 = {
+        let mut consumer =
+            kavka::KafkaConsumer::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
+        let partitions: Vec<_> =
+            (0..3).map(|partition| kavka::TopicPartition::new("orders", partition)).collect();
+        consumer.end_offsets(&partitions).unwrap().values().sum()
+    };
+    audit::check(&sent, &read_by_kcat(&cluster, "orders", usize::try_from(ends).unwrap()));
+}
+
+#[test]
 fn a_frozen_broker_does_not_hang_a_close() {
     let cluster = Cluster::start(1, |_| {});
     cluster.create_topic("orders", 1, &[]);

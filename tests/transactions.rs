@@ -1,6 +1,9 @@
-//! Transactions against MockCluster: every way in which a step can fail, and old brokers.
+//! Transactions and idempotence against MockCluster: every way in which a step can fail, and old brokers.
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
+
+#[path = "transactions/idempotence.rs"]
+mod idempotence;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -666,6 +669,26 @@ fn a_consumer_that_lost_its_partitions_commits_nothing() {
         assert!(error.kind() == ErrorKind::CommitFailed && error.requires_abort(), "{error}");
         producer.abort_transaction().unwrap();
         assert_eq!(cluster.committed("billing", "in", 0), Some(1));
+    }
+}
+
+#[test]
+fn a_transaction_that_took_too_long_is_aborted_and_the_newer_kind_goes_on() {
+    for version in [1, 2] {
+        let cluster = cluster(version);
+        let producer = ready(&cluster);
+        producer.begin_transaction().unwrap();
+        send(&producer, 0, "late").get(PATIENCE).unwrap();
+        assert!(cluster.expire_transaction("billing"));
+        let error = producer.commit_transaction().unwrap_err();
+        if version == 1 {
+            assert!(error.is_fatal() && error.kind() == ErrorKind::ProducerFenced, "{error}");
+            continue;
+        }
+        assert!(error.requires_abort() && error.to_string().contains("transaction.timeout.ms"), "{error}");
+        producer.abort_transaction().unwrap();
+        assert_eq!(attempt(&producer, "next", 1), End::Committed);
+        assert_eq!(committed(&cluster, 0), ["next"]);
     }
 }
 

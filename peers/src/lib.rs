@@ -45,6 +45,9 @@ pub struct Options {
     /// The largest batch.
     #[arg(long)]
     pub batch_bytes: Option<usize>,
+    /// How many records a transaction has.
+    #[arg(long, default_value_t = 1000)]
+    pub per_transaction: u64,
     /// Records sent before the clock starts. Defaults to 200 for latency, and to none.
     #[arg(long)]
     pub warmup: Option<u64>,
@@ -64,6 +67,8 @@ pub enum Mode {
     ConsumeGroup,
     /// One record at a time: from the send to its acknowledgement.
     Latency,
+    /// In transactions, one after the other: from the first begin to the last commit.
+    Transactions,
 }
 
 impl Options {

@@ -347,15 +347,13 @@ impl Transaction {
         }
     }
 
-    /// Aborts the open transaction under an epoch that its producer does not have.
+    /// Aborts the open transaction under an epoch that its producer does not have. Under transaction version 2 it can
+    /// get it by an abort of its own.
     fn fence(&mut self, raise_epochs: bool) {
         self.producer.epoch = self.producer.epoch.saturating_add(1);
         self.state = TransactionState::PrepareAbort;
         self.deadline = None;
         self.raises_epochs = raise_epochs;
-        if raise_epochs {
-            self.producer.epoch = self.producer.epoch.saturating_add(1);
-        }
         self.last_epoch = -1;
     }
 

@@ -80,14 +80,23 @@ impl Identities {
 
     /// The identity; asks for one when there is none yet.
     pub(super) fn get(&self, cluster: &Cluster) -> Identity {
-        match &*self.0.state.borrow() {
+        let mut state = self.0.state.borrow_mut();
+        match &*state {
             State::Off => return Identity::None,
             State::Asked => return Identity::Pending,
             State::Known(id) => return Identity::Known(*id),
-            State::Refused(error) => return Identity::Refused(error.clone()),
+            State::Refused(error) => {
+                let error = error.clone();
+                if error.kind() == ErrorKind::Authorization {
+                    // The right may have been granted by the time of the next record.
+                    *state = State::Unasked;
+                }
+                return Identity::Refused(error);
+            }
             State::Unasked => {}
         }
-        *self.0.state.borrow_mut() = State::Asked;
+        *state = State::Asked;
+        drop(state);
         cluster.net().spawn(self.clone().ask(cluster.clone()));
         Identity::Pending
     }

@@ -183,8 +183,9 @@ fn records_add_their_partitions_under_transaction_version_2() {
     assert_eq!(peer.newest(&latest(1)).topics[0].partitions[0].offset, 2);
 
     assert!(cluster.expire_transaction("t"));
-    assert_eq!(end(&mut peer, 5, second, true).0, ErrorCode::PRODUCER_FENCED);
+    assert_eq!(end(&mut peer, 5, second, true).0, ErrorCode::INVALID_TXN_STATE);
     assert_eq!(send(&mut peer, 12, second, 1, "late"), ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(end(&mut peer, 5, second, false).1.1, second.1 + 1, "it goes on with the epoch of the abort");
     let third = init(&mut peer);
     assert!(third.0 == first.0 && third.1 > second.1);
     assert_eq!(end(&mut peer, 5, third, false).1.1, third.1 + 1, "an abort of nothing");

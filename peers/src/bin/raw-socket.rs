@@ -36,6 +36,7 @@ fn main() -> Outcome<()> {
         Mode::Produce => produce(&mut link, &options, partitions),
         Mode::Consume => consume(&mut link, &options, partitions),
         Mode::ConsumeGroup => Err("raw-socket knows no groups".into()),
+        Mode::Transactions => Err("raw-socket knows no transactions".into()),
         Mode::Latency => latency(&mut link, &options, partitions),
     }?;
     Ok(report.print()?)

@@ -40,6 +40,7 @@ fn main() -> Outcome<()> {
         Mode::Produce => produce(&options),
         Mode::Consume | Mode::ConsumeGroup => consume(&options),
         Mode::Latency => latency(&options),
+        Mode::Transactions => transactions(&options),
     }?;
     Ok(report.print()?)
 }
@@ -86,6 +87,9 @@ fn producer(options: &Options, linger_ms: u64) -> Outcome<BaseProducer<Deliverie
         .set("queue.buffering.max.messages", QUEUE_MESSAGES)
         .set("queue.buffering.max.kbytes", QUEUE_KBYTES)
         .set("socket.nagle.disable", "true");
+    if options.mode == Mode::Transactions {
+        config.set("transactional.id", format!("rdkafka-perf-{}", std::process::id()));
+    }
     for (key, value) in &options.properties {
         config.set(key, value);
     }
@@ -122,13 +126,7 @@ fn send(
         if let Some(partitions) = options.partitions {
             record = record.partition(i32::try_from(number % u64::from(partitions.unsigned_abs()))?);
         }
-        while let Err((error, back)) = producer.send(record) {
-            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
-                return Err(error.into());
-            }
-            record = back;
-            thread::sleep(Duration::from_micros(500));
-        }
+        queue(producer, record)?;
         if number % 4096 == 0 {
             progress(producer.context().all() - already);
         }
@@ -139,6 +137,50 @@ fn send(
         thread::sleep(Duration::from_micros(100));
     }
     Ok(())
+}
+
+/// Hands a record over, when there is room for it.
+fn queue(producer: &BaseProducer<Deliveries>, mut record: BaseRecord<'_, (), [u8]>) -> Outcome<()> {
+    while let Err((error, back)) = producer.send(record) {
+        if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+            return Err(error.into());
+        }
+        record = back;
+        thread::sleep(Duration::from_micros(500));
+    }
+    Ok(())
+}
+
+fn transactions(options: &Options) -> Outcome<Report> {
+    let values = values(options.size);
+    let producer = producer(options, LINGER_MS)?;
+    producer.client().fetch_metadata(Some(&options.topic), PATIENCE)?;
+    producer.init_transactions(PATIENCE)?;
+    let over = AtomicBool::new(false);
+    polled(&producer, &over, || {
+        let run = |count: u64, progress: &dyn Fn(u64)| -> Outcome<()> {
+            let mut done = 0;
+            while done < count {
+                let of_this = options.per_transaction.min(count - done);
+                producer.begin_transaction()?;
+                for value in values.iter().cycle().take(usize::try_from(of_this)?) {
+                    queue(&producer, BaseRecord::to(&options.topic).payload(value))?;
+                }
+                // It flushes first.
+                producer.commit_transaction(PATIENCE)?;
+                done += of_this;
+                progress(done);
+            }
+            Ok(())
+        };
+        run(options.warmup(), &|_| ())?;
+        let before = producer.context().failed.load(Ordering::Relaxed);
+        let stopwatch = Stopwatch::start(options.records);
+        run(options.records, &|done| stopwatch.progress(done))?;
+        let errors = producer.context().failed.load(Ordering::Relaxed) - before;
+        let sent = options.records - errors;
+        Ok(stopwatch.stop(sent, sent * options.size as u64, errors))
+    })
 }
 
 fn latency(options: &Options) -> Outcome<Report> {

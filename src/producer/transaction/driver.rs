@@ -377,12 +377,12 @@ impl Transactor {
                     // The coordinator has forgotten the transaction along with the id. What is left is a new one.
                     return self.initialize(Some(producer)).await;
                 }
-                Class::Fatal if !commit && code == ErrorCode::INVALID_TXN_STATE => {
+                Class::Abort if !commit && code == ErrorCode::INVALID_TXN_STATE => {
                     if self.0.current.borrow().begun == Begun::Maybe {
                         // Nothing had come of the request that was lost.
                         return Ok(());
                     }
-                    return Err(self.error(code, what));
+                    return Err(self.error(code, what).with_fatal());
                 }
                 _ => return Err(self.error(code, what)),
             }

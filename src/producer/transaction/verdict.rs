@@ -30,7 +30,6 @@ pub(super) fn class_of(code: ErrorCode) -> Class {
         ErrorCode::PRODUCER_FENCED
         // What coordinators said of fenced producers before Kafka 2.7.
         | ErrorCode::INVALID_PRODUCER_EPOCH
-        | ErrorCode::INVALID_TXN_STATE
         | ErrorCode::INVALID_TRANSACTION_TIMEOUT
         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
         | ErrorCode::UNSUPPORTED_VERSION => Class::Fatal,
@@ -57,6 +56,13 @@ pub(super) fn error_of(code: ErrorCode, what: &str, id: &str, timeout: Duration)
                 "transaction.timeout.ms ({timeout:?}) is above the brokers' transaction.max.timeout.ms"
             ))
             .with_fatal(),
+        // Under transaction version 2 the producer can go on after that, with the epoch that the abort brings.
+        ErrorCode::INVALID_TXN_STATE => plain
+            .context(format_args!(
+                "the coordinator has ended the transaction already, most likely because it was open for longer than \
+                 transaction.timeout.ms ({timeout:?})"
+            ))
+            .with_abort_required(),
         ErrorCode::UNKNOWN_MEMBER_ID
         | ErrorCode::ILLEGAL_GENERATION
         | ErrorCode::STALE_MEMBER_EPOCH

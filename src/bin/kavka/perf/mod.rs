@@ -4,6 +4,7 @@ mod consume;
 mod latency;
 mod measure;
 mod produce;
+mod transactions;
 
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ enum What {
     ConsumeGroup(Load),
     /// Sends one record at a time and waits for it: no linger, acks=all, after untimed ones (--warmup, or 200).
     Latency(Load),
+    /// Sends records in transactions, each of --per-transaction of them: from the first begin to the last commit.
+    Transactions(Load),
 }
 
 /// What is sent or read, and how.
@@ -75,6 +78,10 @@ struct Load {
     #[arg(long, value_name = "BYTES")]
     batch_bytes: Option<usize>,
 
+    /// How many records a transaction has.
+    #[arg(long, value_name = "RECORDS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    per_transaction: u64,
+
     /// Records that are sent or read before the clock starts. Defaults to 0, for latency to 200.
     #[arg(long, value_name = "RECORDS")]
     warmup: Option<u64>,
@@ -105,6 +112,7 @@ impl Perf {
             What::Consume(load) => load.start()?.and(consume::run),
             What::ConsumeGroup(load) => load.start()?.and(consume::run_group),
             What::Latency(load) => load.start()?.and(latency::run),
+            What::Transactions(load) => load.start()?.and(transactions::run),
         }
     }
 }
