@@ -204,10 +204,9 @@ fn the_broker_is_checked_as_far_as_was_asked_for() {
         let wrong = || trusting("WRONG", backend);
         let expired = || trusting("EXPIRED", backend);
         let address = world.cluster.listener("SSL");
-        assert_says(
-            fails(unknown()),
-            &[&address, "127.0.0.1", "no CA that is trusted", "ssl.truststore.location"],
-        );
+        let error = fails(unknown());
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+        assert_says(error, &[&address, "127.0.0.1", "no CA that is trusted", "ssl.truststore.location"]);
         // The system's CAs do not know ours.
         assert_says(fails(producer("SSL", backend)), &[&address, "no CA that is trusted"]);
         assert_says(fails(wrong()), &["127.0.0.1", "for another name", "ssl.server.name"]);

@@ -489,6 +489,15 @@ impl CommonConfig {
                 self.security_protocol
             );
         }
+        if !self.security_protocol.uses_tls() {
+            if let Some(option) = self.explicit.iter().find(|name| name.starts_with("ssl_")) {
+                log::warn!(
+                    "{}: {option} is set and has no effect: security.protocol={} does not use TLS",
+                    self.client_id,
+                    self.security_protocol
+                );
+            }
+        }
         if self.servers().len() < self.bootstrap_servers.len() {
             log::warn!(
                 "{}: bootstrap.servers ({}) names a server twice; each is used once",

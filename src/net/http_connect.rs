@@ -196,3 +196,38 @@ impl Stream for Resumed {
         self.stream.describe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_may_come_in_pieces_and_behind_interim_ones() {
+        let answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\nfirst bytes of the tunnel";
+        let end = answer.len() - b"first bytes of the tunnel".len();
+        for length in 0..end {
+            assert_eq!(check_answer(&answer[..length], false).unwrap(), None, "{length}");
+        }
+        for length in end..answer.len() {
+            assert_eq!(check_answer(&answer[..length], false).unwrap(), Some(end));
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_says_is_cut_and_cleaned() {
+        let answer = format!("HTTP/1.1 500 \u{1b}[31m{}\r\n\r\n", "x".repeat(500));
+        let text = check_answer(answer.as_bytes(), false).unwrap_err().to_string();
+        assert!(!text.contains('\u{1b}') && text.len() < 200, "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300), with_login: bool) {
+            let _ = check_answer(&bytes, with_login);
+            let _ = check_answer(&[b"HTTP/1.1 ".as_slice(), &bytes].concat(), with_login);
+            let _ = check_answer(&[b"HTTP/1.1 407 ".as_slice(), &bytes, END].concat(), with_login);
+        }
+    }
+}

@@ -245,3 +245,47 @@ fn no_socks(first: &[u8]) -> Error {
 fn lost(error: io::Error) -> Error {
     Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads a reply that arrives byte by byte, as `read_reply` does; `None` when it ends too early.
+    fn read(reply: &[u8]) -> Option<Result<usize>> {
+        let mut there = 0;
+        loop {
+            match reply_length(reply.get(..there)?) {
+                Ok(wanted) if wanted <= there => {
+                    return Some(check_reply(reply.get(..there)?).map(|()| there));
+                }
+                Ok(wanted) => there = wanted,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn replies_are_as_long_as_their_address() {
+        for (reply, length) in [
+            (&[5, 0, 0, IPV4, 1, 2, 3, 4, 0, 80, 9][..], 10),
+            (&[5, 0, 0, NAME, 2, b'h', b'i', 0, 80, 9], 9),
+            (&[5, 0, 0, NAME, 0, 0, 80], 7),
+            (&[5, 0, 0, IPV6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80], 22),
+        ] {
+            assert_eq!(read(reply).unwrap().unwrap(), length);
+        }
+        assert!(read(&[5, 4, 0, 1]).unwrap().unwrap_err().to_string().contains("cannot reach the host"));
+        assert!(read(&[5, 0, 0, IPV4, 1, 2]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read(&bytes);
+            let _ = check_reply(&bytes);
+            let _ = check_choice(&bytes);
+        }
+    }
+}

@@ -112,3 +112,26 @@ fn wrap(oid: ObjectIdentifier, parameters: Option<AnyRef<'_>>, key: &[u8]) -> Op
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever a file holds, the answer is a key or a text that names the file.
+        #[test]
+        fn any_bytes_give_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200), label in 0_usize..5) {
+            let labels =
+                ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "OTHER PRIVATE KEY"];
+            let pem = Pem::new(labels[label], bytes.clone());
+            for block in [Block::pem(&pem), Block::der(&bytes)] {
+                let password = Secret::new("hunter2");
+                if let Err(text) = private_key("key.pem", &[block], Some(&password)) {
+                    prop_assert!(text.starts_with("key.pem") && !text.contains("hunter2"), "{}", text);
+                }
+            }
+        }
+    }
+}
