@@ -58,6 +58,9 @@ pub mod config;
 pub mod consumer;
 pub mod error;
 pub mod error_code;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod metrics;
 #[cfg(feature = "mock")]
 pub mod mock;

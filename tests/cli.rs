@@ -317,3 +317,39 @@ fn interrupt(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
 }
+
+#[test]
+fn api_sends_any_request_as_json() {
+    let cluster = cluster();
+    let list = run(&cluster, &["api"]);
+    assert_success(&list);
+    assert!(stdout(&list).contains("Metadata") && stdout(&list).contains("kavka"), "{}", stdout(&list));
+
+    let answer = run(&cluster, &["api", "metadata", "{\"topics\": [{\"name\": \"orders\"}]}"]);
+    assert_success(&answer);
+    let told: Value = serde_json::from_str(stdout(&answer)).expect("JSON");
+    assert_eq!(told["Topics"][0]["Name"], "orders");
+    assert_eq!(told["Topics"][0]["Partitions"].as_array().map(Vec::len), Some(2));
+    let first = stdout(&answer).find("ThrottleTimeMs").expect("a field");
+    assert!(first < stdout(&answer).find("Brokers").expect("a field"), "in the order of Kafka's schema");
+
+    let old = run(&cluster, &["api", "Metadata", "--version", "1", "--node", "1", "{\"Topics\": null}"]);
+    assert_success(&old);
+    let told: Value = serde_json::from_str(stdout(&old)).expect("JSON");
+    assert_eq!((told["ControllerId"].as_i64(), told.get("ThrottleTimeMs")), (Some(1), None));
+
+    for (arguments, code, words) in [
+        (&["api", "Metdata"][..], 2, "there is no API \"Metdata\""),
+        (&["api", "Metadata", "{"], 2, "is not JSON"),
+        (&["api", "Metadata", "{\"Topcs\": null}"], 1, "did you mean Topics?"),
+        (&["api", "Metadata", "--version", "99"], 1, "not 99"),
+        (&["api", "Metadata", "--node", "7"], 1, "node 7 is unknown"),
+    ] {
+        let output = run(&cluster, arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{arguments:?}: {}", stderr(&output));
+    }
+    let schema = run(&cluster, &["api", "Metadata", "--schema"]);
+    assert_success(&schema);
+    assert!(stdout(&schema).contains("    TopicId: uuid versions 10+"), "{}", stdout(&schema));
+}

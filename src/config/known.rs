@@ -19,27 +19,28 @@ pub(super) fn why_unknown(client: Client, key: &str) -> String {
     }) {
         return format!("{key} {reason}");
     }
-    match nearest(client, key) {
+    match nearest_option(client, key) {
         Some(option) => format!("{key} is not an option of the {client}; did you mean {option}?"),
         None => format!("{key} is not an option of the {client}"),
     }
 }
 
 /// The option whose name is most like the key, in the style that the key is written in, if one is like it at all.
-fn nearest(client: Client, key: &str) -> Option<&'static str> {
-    let wanted = plain(key);
-    client
-        .options()
-        .filter_map(|option| {
-            let distance = [option.property, option.python_name, option.name]
-                .into_iter()
-                .map(|name| edit_distance(&wanted, &plain(name)))
-                .min()?;
-            Some((distance, option))
-        })
+fn nearest_option(client: Client, key: &str) -> Option<&'static str> {
+    let names = |option: &'static super::OptionInfo| [option.property, option.python_name, option.name];
+    let nearest = nearest(key, client.options().flat_map(names))?;
+    let option = client.options().find(|option| names(option).contains(&nearest))?;
+    Some(if key.contains('_') { option.python_name } else { option.property })
+}
+
+/// The name that is most like a word, if one is like it at all.
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = plain(word);
+    names
+        .map(|name| (edit_distance(&wanted, &plain(name)), name))
         .filter(|(distance, _)| *distance <= (wanted.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, option)| if key.contains('_') { option.python_name } else { option.property })
+        .map(|(_, name)| name)
 }
 
 /// Names are compared without their separators and case. A key that is longer than any name is cut, so that the

@@ -49,6 +49,8 @@ pub use enums::{
 pub use faults::Faults;
 pub use hooks::Hooks;
 pub use info::{Client, OptionInfo, markdown_table};
+#[cfg(feature = "json")]
+pub(crate) use known::nearest;
 pub use login::{
     Assertion, Aws, Extensions, Grant, Kerberos, Login, Oidc, TokenSource, Unsecured, UserPassword,
 };

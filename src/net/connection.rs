@@ -5,6 +5,7 @@
 //! answer from a lost one (the others fail as retriable).
 
 mod session;
+mod untyped;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

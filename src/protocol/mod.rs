@@ -25,6 +25,8 @@ pub mod api_key;
 mod field;
 pub mod frame;
 pub mod header;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod messages;
 pub mod schema;
 mod uuid;

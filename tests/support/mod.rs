@@ -10,6 +10,10 @@ pub mod certificates;
 #[cfg(feature = "real-kafka")]
 pub mod kafka;
 #[cfg(feature = "real-kafka")]
+pub mod kdc;
+#[cfg(all(feature = "real-kafka", feature = "oidc"))]
+pub mod openid;
+#[cfg(feature = "real-kafka")]
 pub mod peers;
 #[cfg(feature = "real-kafka")]
 pub mod process;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod api;
 mod common;
 mod completions;
 mod consumer;
@@ -29,6 +30,7 @@ enum Command {
     Producer(producer::Producer),
     Consumer(consumer::Consumer),
     Admin(Box<admin::Admin>),
+    Api(api::Api),
     Perf(perf::Perf),
     Mock(mock::Mock),
     Completions(completions::Completions),
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Mock(mock) => mock.run(),
         Command::Consumer(consumer) => consumer.run(),
         Command::Admin(admin) => admin.run(),
+        Command::Api(api) => api.run(),
         Command::Perf(perf) => perf.run(),
         Command::Completions(completions) => completions.run::<Cli>(),
     };

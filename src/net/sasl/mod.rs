@@ -33,8 +33,8 @@ pub use crate::config::{
 pub use aws_msk_iam::MskTokenProvider;
 #[cfg(feature = "mock")]
 pub(crate) use scram::Hash as ScramHash;
-#[doc(hidden)]
-pub use scram::fuzz as fuzz_scram;
+#[cfg(any(fuzzing, test))]
+pub(crate) use scram::fuzz as fuzz_scram;
 
 /// A way to log in, shared by all connections of a client.
 pub trait Mechanism: Send + Sync {

@@ -251,7 +251,7 @@ macro_rules! with_all_messages {
         }
     };
 }
-#[cfg(test)]
+#[cfg(any(fuzzing, test))]
 pub(crate) use with_all_messages;
 
 macro_rules! schemas {
