@@ -67,8 +67,7 @@ pub fn records(data: &[u8]) {
             let Ok(batch) = batch else { continue };
             let _ = batch.control_type();
             let Ok(records) = batch.records(check_crc, &limits) else { continue };
-            let mut walk = records.clone();
-            while let Some(record) = walk.next() {
+            for record in records.clone() {
                 let Ok(record) = record else { break };
                 let _ = (records.headers(&record).count(), format!("{record:?}"));
             }
