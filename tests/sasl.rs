@@ -1,5 +1,7 @@
 //! Logins on a real Kafka: every mechanism, refusals, rotation, and sessions of ten seconds.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures with its own clock")]
+
 mod support;
 
 use std::path::PathBuf;

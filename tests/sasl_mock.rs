@@ -9,10 +9,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kavka::admin::KafkaAdminClient;
-use kavka::config::{AutoOffsetReset, Credentials, OAuthToken, SaslMechanism, SecurityProtocol};
+use kavka::config::{
+    AutoOffsetReset, AwsCredentials, CommonConfig, Credentials, OAuthToken, SaslMechanism, SecurityProtocol,
+};
 use kavka::mock::{MockCluster, MockSasl, VersionTable};
+use kavka::net::bridge::IoThread;
+use kavka::net::clock::Clock;
+use kavka::net::manager::{Manager, NodeId};
+use kavka::net::sasl::{Exchange, Mechanism, Peer, Reply};
 use kavka::producer::ProducerBuilder;
 use kavka::protocol::ApiKey;
+use kavka::protocol::messages::MetadataRequest;
 use kavka::{Error, ErrorCode, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord, TopicPartition};
 use parking_lot::Mutex;
 
@@ -302,4 +309,123 @@ fn mechanisms_and_listeners_that_do_not_fit_are_named() {
     let without = MockCluster::builder().topic("orders", 1).start().unwrap();
     let error = send(&alice(&without, SaslMechanism::Plain, "s3cret")).unwrap_err();
     assert_refused(&error, &["has no SASL"]);
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let log = Log::start();
+    let cluster = cluster(MockSasl::new().user("alice", "hush-0-password").token("hush-1-token"));
+    let mut shown = Vec::new();
+    let mut tried = |builder: ProducerBuilder| {
+        let built = builder.max_block(ms(3000)).build();
+        shown.push(format!("{built:?}"));
+        if let Ok(producer) = built {
+            shown.push(format!("{:?}", producer.config()));
+            let outcome = send(&producer);
+            shown.push(match outcome {
+                Ok(_) => String::new(),
+                Err(error) => format!("{error} {error:?} {:?}", std::error::Error::source(&error)),
+            });
+        }
+    };
+    for mechanism in [SaslMechanism::Plain, SaslMechanism::ScramSha256, SaslMechanism::ScramSha512] {
+        for password in ["hush-0-password", "hush-2-password"] {
+            tried(producer(&cluster, mechanism).sasl_plain_username("alice").sasl_plain_password(password));
+        }
+        tried(
+            producer(&cluster, mechanism).set("sasl.jaas.config", "x.Y required password=\"hush-4-jaas\";"),
+        );
+    }
+    for token in ["hush-1-token", "hush-3-token", "hush-3-token\u{1}"] {
+        tried(
+            producer(&cluster, SaslMechanism::OAuthBearer)
+                .sasl_oauth_token_provider(|| Ok(OAuthToken::new(token))),
+        );
+    }
+    let key = || Ok(AwsCredentials::new("AKIDEXAMPLE", "hush-5-key").session_token("hush-6-session"));
+    tried(
+        producer(&cluster, SaslMechanism::AwsMskIam)
+            .sasl_aws_credentials_provider(key)
+            .sasl_aws_region("x-1"),
+    );
+    tried(
+        producer(&cluster, SaslMechanism::OAuthBearer)
+            .set("sasl.oauthbearer.token.endpoint.url", "http://127.0.0.1:1/")
+            .sasl_oauthbearer_client_credentials_client_id("me")
+            .sasl_oauthbearer_client_credentials_client_secret("hush-7-client"),
+    );
+    shown.extend(log.lines());
+    assert!(shown.iter().any(|line| line.contains("SaslAuthenticate")), "the log has the logins in it");
+    for line in &shown {
+        // As it is, and as the protocols write it.
+        assert!(!line.contains("hush-") && !line.contains("aHVzaC"), "{line}");
+    }
+}
+
+/// Everything that is logged, at any level.
+struct Log;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl Log {
+    fn start() -> Self {
+        static LOGGER: Log = Log;
+        log::set_logger(&LOGGER).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+        Self
+    }
+
+    fn lines(&self) -> Vec<String> {
+        LINES.lock().clone()
+    }
+}
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        LINES.lock().push(format!("{} {} {}", record.level(), record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+/// PLAIN, as a program would write it.
+struct Own;
+
+impl Mechanism for Own {
+    fn name(&self) -> &str {
+        "PLAIN"
+    }
+
+    fn begin(&self, peer: &Peer) -> kavka::Result<Box<dyn Exchange>> {
+        assert_eq!(peer.host, "127.0.0.1");
+        Ok(Box::new(Own))
+    }
+}
+
+impl Exchange for Own {
+    fn respond(&mut self, challenge: Option<&[u8]>) -> kavka::Result<Reply> {
+        Ok(challenge.map_or_else(|| Reply::Send("\0alice\0s3cret".into()), |_| Reply::Done))
+    }
+}
+
+#[test]
+fn a_program_logs_in_by_a_mechanism_of_its_own() {
+    let cluster = cluster(users());
+    let address = cluster.bootstrap_servers().parse().unwrap();
+    let io = IoThread::start("own", Clock::system(), move |net| {
+        let manager = Manager::new(net, &CommonConfig::default(), "own")?;
+        manager.log_in_with(Arc::new(Own));
+        manager.set_node(NodeId::Bootstrap(0), address);
+        Ok(manager)
+    })
+    .unwrap();
+    let deadline = Clock::system().deadline(PATIENCE);
+    let metadata = io.run(deadline, "metadata", |manager| async move {
+        manager.send(NodeId::Bootstrap(0), &MetadataRequest::default()).await
+    });
+    assert_eq!(metadata.unwrap().brokers.len(), 1);
 }

@@ -60,7 +60,7 @@ struct Inner {
     client_id: String,
     connector: Arc<dyn Connector>,
     /// How to log in, or why nobody can.
-    mechanism: Result<Option<Arc<dyn Mechanism>>>,
+    mechanism: RefCell<Result<Option<Arc<dyn Mechanism>>>>,
     nodes: RefCell<HashMap<NodeId, Node>>,
     next_attempt: Cell<u64>,
     /// The bootstrap server that named the brokers.
@@ -110,7 +110,7 @@ impl Manager {
             config: config.clone(),
             client_id: client_id.to_owned(),
             connector,
-            mechanism: sasl::from_config(config),
+            mechanism: RefCell::new(sasl::from_config(config)),
             nodes: RefCell::default(),
             next_attempt: Cell::new(0),
             origin: RefCell::new(None),
@@ -132,6 +132,11 @@ impl Manager {
     /// The event loop's handle.
     pub fn net(&self) -> &Net {
         &self.0.net
+    }
+
+    /// Logs in by this mechanism from the next connection on, whatever the options say: for one of the program's own.
+    pub fn log_in_with(&self, mechanism: Arc<dyn Mechanism>) {
+        *self.0.mechanism.borrow_mut() = Ok(Some(mechanism));
     }
 
     /// Measures the connections that are made from now on: see [`meter`](super::meter).
@@ -376,6 +381,7 @@ impl Manager {
             max: config.socket_connection_setup_timeout_max,
         };
         let deadline = net.clock().deadline(setup.after(failures + 1, net.random()));
+        let mechanism = self.0.mechanism.borrow().clone();
         let options = ConnectionOptions {
             client_id: self.0.client_id.clone(),
             request_timeout: config.request_timeout,
@@ -383,12 +389,12 @@ impl Manager {
             max_in_flight: config.max_in_flight_requests_per_connection,
             before_0_10: config.api_version.is_some_and(|version| version.is_before_0_10()),
             meter: self.0.meters.of(id),
-            login: match &self.0.mechanism {
-                Ok(mechanism) => mechanism.as_ref().map(|mechanism| LoginOptions {
-                    mechanism: Arc::clone(mechanism),
+            login: match mechanism {
+                Ok(mechanism) => mechanism.map(|mechanism| LoginOptions {
+                    mechanism,
                     peer: Peer { host: address.host.clone(), clock: net.clock() },
                 }),
-                Err(error) => return self.finish(id, number, &address, Err(error.clone())),
+                Err(error) => return self.finish(id, number, &address, Err(error)),
             },
         };
         // A connector of the program's own may forget the deadline.
