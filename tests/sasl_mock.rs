@@ -339,7 +339,7 @@ fn no_secret_is_ever_shown() {
     for token in ["hush-1-token", "hush-3-token", "hush-3-token\u{1}"] {
         tried(
             producer(&cluster, SaslMechanism::OAuthBearer)
-                .sasl_oauth_token_provider(|| Ok(OAuthToken::new(token))),
+                .sasl_oauth_token_provider(move || Ok(OAuthToken::new(token))),
         );
     }
     let key = || Ok(AwsCredentials::new("AKIDEXAMPLE", "hush-5-key").session_token("hush-6-session"));
