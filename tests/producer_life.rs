@@ -545,7 +545,7 @@ fn a_topic_made_anew_gets_what_was_not_written_to_the_old_one() {
 fn records_for_partitions_that_a_topic_made_anew_lacks_fail_at_once_and_by_name() {
     let cluster =
         MockCluster::builder().brokers(2).topic("orders", 4).auto_create_topics(false).start().unwrap();
-    let producer = builder(&cluster).max_block(Duration::from_millis(300)).build().unwrap();
+    let producer = builder(&cluster).max_block(Duration::from_secs(2)).build().unwrap();
     let to = |partition: i32, value: &str| {
         producer.send(ProducerRecord::new("orders").partition(partition).value(value))
     };

@@ -32,6 +32,17 @@ fn send(producer: &KafkaProducer, value: &str) -> FutureRecordMetadata {
     producer.send(ProducerRecord::new("orders").partition(0).value(value)).unwrap()
 }
 
+/// The first record of a producer that waits for nothing long: metadata takes its time on a machine that is busy.
+fn send_first(producer: &KafkaProducer) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match producer.send(ProducerRecord::new("orders").partition(0).value("first")) {
+            Ok(handle) => break drop(handle.get(PATIENCE).unwrap()),
+            Err(error) => assert!(Instant::now() < deadline && error.kind() == ErrorKind::Timeout, "{error}"),
+        }
+    }
+}
+
 #[track_caller]
 fn within<T>(bound: Duration, what: &str, run: impl FnOnce() -> T) -> T {
     let began = Instant::now();
@@ -73,7 +84,8 @@ const TROUBLES: [Trouble; 8] = [
 
 /// One life of a producer that ends in trouble, by a close or by being dropped.
 fn end_in_trouble(trouble: Trouble, by_drop: bool) {
-    let bound = Duration::from_millis(100);
+    // Without trouble it is the records that take the time.
+    let bound = if matches!(trouble, Trouble::None) { PATIENCE } else { Duration::from_millis(100) };
     let cluster = MockCluster::builder().topic("orders", 1).auto_create_topics(false).start().unwrap();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = mute.local_addr().unwrap().to_string();
@@ -93,7 +105,7 @@ fn end_in_trouble(trouble: Trouble, by_drop: bool) {
             let sent = within(bound, "send", || producer.send(ProducerRecord::new("orders").value("x")));
             assert_eq!(sent.unwrap_err().kind(), ErrorKind::Timeout);
         }
-        _ => drop(send(&producer, "first").get(PATIENCE).unwrap()),
+        _ => send_first(&producer),
     }
     match trouble {
         Trouble::NeverAnswers => drop(cluster.on(ApiKey::PRODUCE).always().never_answer()),
@@ -139,7 +151,7 @@ fn end_in_trouble(trouble: Trouble, by_drop: bool) {
 
 #[test]
 fn no_trouble_keeps_a_producer_from_ending_in_time() {
-    // The long form: KAVKA_SOAK_ROUNDS=125, a thousand ends each.
+    // The long form: KAVKA_SOAK_ROUNDS=62, a thousand ends.
     let rounds = std::env::var("KAVKA_SOAK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
     for _ in 0..rounds {
         for trouble in TROUBLES {
@@ -245,7 +257,7 @@ fn callers_of_all_kinds_at_once_do_not_lock_each_other_out() {
 #[test]
 fn each_reason_to_wait_in_vain_has_a_text_of_its_own() {
     let cluster = MockCluster::builder().topic("orders", 1).auto_create_topics(false).start().unwrap();
-    let bound = Duration::from_millis(300);
+    let bound = Duration::from_secs(1);
     let fails = |producer: &KafkaProducer, topic: &str| {
         let sent = within(bound, "send", || producer.send(ProducerRecord::new(topic).value("x")));
         sent.map(drop).expect_err("it waits in vain")
@@ -261,6 +273,7 @@ fn each_reason_to_wait_in_vain_has_a_text_of_its_own() {
     assert!(text.to_lowercase().contains("refused"), "{text}");
 
     let producer = builder(&cluster).max_block(bound).build().unwrap();
+    send_first(&producer);
     let error = fails(&producer, "unheard-of");
     assert_eq!(error.kind(), ErrorKind::UnknownTopic);
     assert!(error.to_string().contains("create it, or allow it to be created"), "{error}");
@@ -274,7 +287,7 @@ fn each_reason_to_wait_in_vain_has_a_text_of_its_own() {
     cluster.clear_faults();
 
     let producer = builder(&cluster).max_block(bound).buffer_memory(20_000_usize).build().unwrap();
-    send(&producer, "first").get(PATIENCE).unwrap();
+    send_first(&producer);
     cluster.stop_reading(1).unwrap();
     let value = "x".repeat(15_000);
     let error = loop {

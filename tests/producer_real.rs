@@ -157,7 +157,7 @@ fn a_topic_made_anew_is_told_apart_from_the_old_one() {
     let admin = KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
     let producer = KafkaProducer::builder()
         .bootstrap_servers(cluster.bootstrap())
-        .max_block(Duration::from_secs(2))
+        .max_block(Duration::from_secs(5))
         .build()
         .unwrap();
     let to = |partition: i32, value: &str| {
