@@ -27,6 +27,14 @@ impl KafkaAdminClient {
     /// The id by which brokers tell this client from others in its metrics (KIP-714): they choose it when they
     /// are first asked. Java's `clientInstanceId`. Needs Kafka 3.7, and a broker with a plug-in for telemetry.
     ///
+    /// ```
+    /// # let cluster = kavka::mock::MockCluster::start()?;
+    /// # let admin = kavka::KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap_servers()).build()?;
+    /// let id = admin.client_instance_id()?;
+    /// assert_eq!(admin.client_instance_id()?, id, "it stays");
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::UnsupportedVersion`](crate::ErrorKind::UnsupportedVersion) from a broker without such a
     /// plug-in, [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).

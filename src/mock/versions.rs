@@ -320,6 +320,7 @@ impl VersionTable {
             (ApiKey::ALTER_CLIENT_QUOTAS, 0, 1),
             (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0),
             (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, 0),
+            (ApiKey::GET_TELEMETRY_SUBSCRIPTIONS, 0, 0),
         ])
     }
 
@@ -375,6 +376,7 @@ impl VersionTable {
             (ApiKey::ALTER_CLIENT_QUOTAS, 0, 1),
             (ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS, 0, 0),
             (ApiKey::ALTER_USER_SCRAM_CREDENTIALS, 0, 0),
+            (ApiKey::GET_TELEMETRY_SUBSCRIPTIONS, 0, 0),
         ])
     }
 

@@ -16,7 +16,6 @@ use crate::protocol::messages::{
 use crate::types::{Node, TopicPartition};
 
 /// Who answers for an item.
-#[allow(dead_code, reason = "for the nouns that are on their way")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum Route {
     /// Any broker.

@@ -193,3 +193,50 @@ const RELEASES: &[(ApiKey, i16, &str)] = &[
     (ApiKey::DELETE_SHARE_GROUP_OFFSETS, 0, "4.1"),
     (ApiKey::UNREGISTER_CONTROLLER, 0, "4.4"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which release was the first whose `kafka-clients` jar has a version of an API in its schemas, as a stable one
+    /// that brokers serve: key, version, release. From 2.4 on.
+    const FACTS: &str = include_str!("../../../tests/data/api-releases.tsv");
+
+    #[test]
+    fn releases_are_those_of_the_schemas() {
+        let facts: Vec<(i16, i16, &str)> = FACTS
+            .lines()
+            .map(|line| {
+                let fields: Vec<&str> = line.split('\t').collect();
+                (fields[0].parse().expect("a key"), fields[1].parse().expect("a version"), fields[2])
+            })
+            .collect();
+        let mut checked = 0;
+        for (api, version, release) in RELEASES {
+            let fact = facts.iter().find(|(key, since, _)| (*key, *since) == (api.0, *version));
+            match fact {
+                // Answered later than described, or newer than the last release whose schemas were looked at.
+                _ if *api == ApiKey::DESCRIBE_QUORUM && *version == 0 => {}
+                _ if *api == ApiKey::UNREGISTER_CONTROLLER => {}
+                Some((_, _, since)) => {
+                    assert_eq!(since, release, "{api} version {version}");
+                    checked += 1;
+                }
+                None => {
+                    let (major, minor) = release.split_once('.').expect("a release");
+                    let old =
+                        major == "0" || major == "1" || (major == "2" && minor.as_bytes() <= b"3".as_slice());
+                    assert!(old, "{api} version {version}: {release}");
+                }
+            }
+        }
+        assert!(checked > 40, "{checked}");
+    }
+
+    #[test]
+    fn the_newest_row_that_fits_counts() {
+        assert_eq!(release(ApiKey::LIST_OFFSETS, 7), Some("3.0"));
+        assert_eq!(release(ApiKey::LIST_OFFSETS, 5), Some("0.11"));
+        assert_eq!(release(ApiKey::VOTE, 0), None);
+    }
+}

@@ -1,5 +1,9 @@
 //! The offsets of partitions.
 
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
 use super::{by_topic, name};
 use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::config::IsolationLevel;
@@ -55,7 +59,7 @@ impl KafkaAdminClient {
 }
 
 impl Admin {
-    /// Looks up offsets of partitions, each partition once.
+    /// Looks up offsets of partitions.
     pub(in crate::admin) async fn partition_offsets(
         &self,
         call: Call,
@@ -74,7 +78,6 @@ impl Admin {
                 _ => item.needs(version, feature),
             }
         };
-        let items = wanted.into_iter().map(item).collect();
         let request = |at: &At, wanted: &[&Wanted]| {
             let codes = wanted.iter().map(|(partition, spec)| Ok((partition, spec.code()?)));
             let topics = by_topic(codes.collect::<Result<Vec<_>>>()?);
@@ -97,13 +100,35 @@ impl Admin {
         let read = |at: &At, response: ListOffsetsResponse, wanted: &[&Wanted]| {
             wanted.iter().map(|(partition, _)| found(at, &response, partition)).collect()
         };
-        let results = self.ask(call, items, request, read).await;
-        results.into_iter().map(|((partition, _), result)| name((partition, result))).collect()
+        let (batches, places) = apart(wanted);
+        let asked = batches
+            .into_iter()
+            .map(|batch| self.ask(call, batch.into_iter().map(item).collect(), request, read));
+        let mut answers: Vec<_> = join_all(asked).await.into_iter().map(Vec::into_iter).collect();
+        let in_order = places.into_iter().filter_map(|batch| answers.get_mut(batch)?.next());
+        in_order.map(|((partition, _), result)| name((partition, result))).collect()
     }
 }
 
 /// A partition, and what is looked up.
 type Wanted = (TopicPartition, OffsetSpec);
+
+/// Brokers refuse a request that names a partition twice: what is asked of one comes in batches, each partition
+/// once in each. Tells the batch of each item, too.
+fn apart(wanted: Vec<Wanted>) -> (Vec<Vec<Wanted>>, Vec<usize>) {
+    let mut seen: HashMap<TopicPartition, usize> = HashMap::new();
+    let (mut batches, mut places): (Vec<Vec<Wanted>>, Vec<usize>) = (Vec::new(), Vec::new());
+    for one in wanted {
+        let count = seen.entry(one.0.clone()).or_default();
+        places.push(*count);
+        match batches.get_mut(*count) {
+            Some(batch) => batch.push(one),
+            None => batches.push(vec![one]),
+        }
+        *count += 1;
+    }
+    (batches, places)
+}
 
 fn found(at: &At, response: &ListOffsetsResponse, partition: &TopicPartition) -> Result<PartitionOffset> {
     let topics = response.topics.iter().filter(|topic| topic.name == partition.topic());

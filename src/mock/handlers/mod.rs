@@ -17,6 +17,7 @@ mod producers;
 mod quotas;
 mod sasl;
 mod scram_users;
+mod telemetry;
 mod topics;
 mod transactions;
 mod txn_offsets;
@@ -146,6 +147,7 @@ serve! {
     AddPartitionsToTxnRequest, AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest, DescribeProducersRequest,
     DescribeTransactionsRequest, ListTransactionsRequest, AlterConfigsRequest, IncrementalAlterConfigsRequest,
     ElectLeadersRequest, AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest,
+    GetTelemetrySubscriptionsRequest,
     OffsetDeleteRequest, DescribeAclsRequest, CreateAclsRequest,
     DeleteAclsRequest, DescribeClientQuotasRequest, AlterClientQuotasRequest, DescribeUserScramCredentialsRequest,
     AlterUserScramCredentialsRequest;

@@ -3,9 +3,14 @@
 
 mod acls;
 mod arguments;
+mod client_metrics;
 mod cluster;
+mod configs;
+mod features;
 mod groups;
+mod log_dirs;
 mod partitions;
+mod quorum;
 mod quotas;
 mod report;
 mod session;
@@ -46,6 +51,8 @@ enum Noun {
     #[command(subcommand)]
     Partitions(partitions::Partitions),
     #[command(subcommand)]
+    Configs(configs::Configs),
+    #[command(subcommand)]
     Cluster(cluster::Cluster),
     #[command(subcommand)]
     Groups(groups::Groups),
@@ -59,6 +66,14 @@ enum Noun {
     Users(users::Users),
     #[command(subcommand)]
     Tokens(tokens::Tokens),
+    #[command(subcommand)]
+    Features(features::Features),
+    #[command(subcommand)]
+    LogDirs(log_dirs::LogDirs),
+    #[command(subcommand)]
+    Quorum(quorum::Quorum),
+    #[command(subcommand)]
+    ClientMetrics(client_metrics::ClientMetrics),
 }
 
 impl Admin {
@@ -68,6 +83,7 @@ impl Admin {
         let report = match self.noun {
             Noun::Topics(command) => command.run(&session),
             Noun::Partitions(command) => command.run(&session),
+            Noun::Configs(command) => command.run(&session),
             Noun::Cluster(command) => command.run(&session),
             Noun::Groups(command) => command.run(&session),
             Noun::Acls(command) => command.run(&session),
@@ -75,6 +91,10 @@ impl Admin {
             Noun::Transactions(command) => command.run(&session),
             Noun::Users(command) => command.run(&session),
             Noun::Tokens(command) => command.run(&session),
+            Noun::Features(command) => command.run(&session),
+            Noun::LogDirs(command) => command.run(&session),
+            Noun::Quorum(command) => command.run(&session),
+            Noun::ClientMetrics(command) => command.run(&session),
         }?;
         report.print(self.style.format)
     }

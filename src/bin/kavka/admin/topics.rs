@@ -1,8 +1,10 @@
 //! `kavka admin topics`.
 
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 use kavka::ErrorCode;
-use kavka::admin::{NewTopic, TopicRef};
+use kavka::admin::{NewTopic, TopicDescription, TopicRef};
 use kavka::protocol::Uuid;
 use serde_json::{Map, Value};
 
@@ -29,6 +31,10 @@ pub(crate) struct List {
     /// Leave Kafka's own topics out.
     #[arg(long)]
     exclude_internal: bool,
+
+    /// Also their ids, and which are Kafka's own.
+    #[arg(long)]
+    details: bool,
 }
 
 /// Topics by name or by id.
@@ -67,13 +73,46 @@ pub(crate) struct Create {
     #[arg(short, long = "config", value_name = "KEY=VALUE")]
     configs: Vec<Pair>,
 
+    /// A partition and its brokers, the preferred leader first, in the place of the two numbers; can be repeated.
+    #[arg(
+        short,
+        long = "assignment",
+        value_name = "PART:BROKER,…",
+        conflicts_with_all = ["num_partitions", "replication_factor"]
+    )]
+    assignments: Vec<Assignment>,
+
     /// Only check whether it could be created.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait")]
     validate_only: bool,
+
+    /// Wait until it can be used.
+    #[arg(long)]
+    wait: bool,
 
     /// A topic that exists already is fine.
     #[arg(long)]
     if_not_exists: bool,
+}
+
+/// `PART:BROKER,BROKER`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Assignment {
+    partition: i32,
+    brokers: Vec<i32>,
+}
+
+impl FromStr for Assignment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').and_then(|(partition, brokers)| {
+            let brokers =
+                brokers.split(',').map(|id| id.trim().parse().ok()).collect::<Option<Vec<i32>>>()?;
+            Some(Self { partition: partition.parse().ok()?, brokers })
+        });
+        parts.ok_or_else(|| "it has to be PART:BROKER,BROKER, such as 0:1,2".to_owned())
+    }
 }
 
 impl Topics {
@@ -89,9 +128,17 @@ impl Topics {
 
 impl List {
     fn run(self, session: &Session) -> Outcome<Report> {
-        let names = session.wait("listing topics", |admin| admin.list_topics())?;
-        let wanted = names.into_iter().filter(|name| !(self.exclude_internal && name.starts_with("__")));
-        Ok(Report::list(wanted.map(|name| Item::new().with("topic", name))))
+        let topics = session.wait("listing topics", |admin| admin.topic_listings())?;
+        let wanted = topics.into_iter().filter(|topic| !(self.exclude_internal && topic.is_internal));
+        Ok(Report::list(wanted.map(|topic| {
+            let item = Item::new().with("topic", topic.name);
+            match self.details {
+                true => {
+                    item.with("id", topic.id.map(|id| id.to_string())).with("is_internal", topic.is_internal)
+                }
+                false => item,
+            }
+        })))
     }
 }
 
@@ -104,22 +151,7 @@ impl Chosen {
     fn describe(self, session: &Session) -> Outcome<Report> {
         let described = session.wait("describing topics", |admin| admin.describe_topics(self.refs()))?;
         Ok(Report::results(described.into_iter().map(|(topic, result)| {
-            let result = result.map(|topic| {
-                let partitions = topic.partitions.into_iter().map(|partition| {
-                    Item::new()
-                        .with("partition", partition.partition)
-                        .with("leader", partition.leader)
-                        .with("leader_epoch", partition.leader_epoch)
-                        .with("replicas", partition.replicas)
-                        .with("isr", partition.isr)
-                        .with("offline_replicas", partition.offline_replicas)
-                });
-                Item::new()
-                    .with("name", topic.name)
-                    .with("id", topic.id.map(|id| id.to_string()))
-                    .with("is_internal", topic.is_internal)
-                    .list("partitions", partitions)
-            });
+            let result = result.map(sheet);
             match result {
                 // The topic names itself.
                 Ok(item) => (Item::new(), Ok(item)),
@@ -148,6 +180,9 @@ impl Create {
         if let Some(factor) = self.replication_factor {
             topic = topic.replication_factor(factor);
         }
+        if !self.assignments.is_empty() {
+            topic = topic.assignments(self.assignments.into_iter().map(|one| (one.partition, one.brokers)));
+        }
         for Pair { key, value } in self.configs {
             topic = topic.config(key, value);
         }
@@ -157,6 +192,11 @@ impl Create {
         })?;
         let status = if self.validate_only { "valid" } else { "created" };
         let (name, result) = results.into_iter().next().ok_or_else(|| Failure::because("no answer"))?;
+        if self.wait && result.is_ok() {
+            session.wait("waiting for the topic", |admin| {
+                admin.wait_for_topics([&name], admin.config().common.default_api_timeout)
+            })?;
+        }
         let result = match result {
             Ok(created) => {
                 let configs: Map<String, Value> =
@@ -176,4 +216,33 @@ impl Create {
         };
         Ok(Report::results([(Item::new().with("topic", name), result)]))
     }
+}
+
+/// A topic and its partitions.
+pub(super) fn sheet(topic: TopicDescription) -> Item {
+    let partitions = topic.partitions.into_iter().map(|partition| {
+        let item = Item::new()
+            .with("partition", partition.partition)
+            .with("leader", partition.leader)
+            .with("leader_epoch", partition.leader_epoch)
+            .with("replicas", partition.replicas)
+            .with("isr", partition.isr)
+            .with("offline_replicas", partition.offline_replicas);
+        match partition.eligible_leader_replicas {
+            Some(eligible) => item
+                .with("eligible_leader_replicas", eligible)
+                .with("last_known_elr", partition.last_known_elr),
+            None => item,
+        }
+    });
+    let operations = topic.authorized_operations;
+    Item::new()
+        .with("name", topic.name)
+        .with("id", topic.id.map(|id| id.to_string()))
+        .with("is_internal", topic.is_internal)
+        .with(
+            "authorized_operations",
+            operations.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        )
+        .list("partitions", partitions)
 }
