@@ -22,7 +22,7 @@ pub(crate) struct ListReassignments {
 #[derive(Args)]
 pub(crate) struct AlterReassignments {
     /// A partition and its new brokers, the preferred leader first, or "cancel"; can be repeated.
-    #[arg(short, long = "reassign", value_name = "TOPIC:PART=BROKER,…", required = true)]
+    #[arg(short = 'r', long = "reassign", value_name = "TOPIC:PART=BROKER,…", required = true)]
     moves: Vec<Move>,
 
     /// Refuse what would change the number of replicas.
