@@ -525,9 +525,14 @@ impl Node {
 
 /// Runs one of Kafka's own Java programs, e.g. `org.apache.kafka.tools.TopicCommand`.
 pub fn tool(class: &str, arguments: &[&str], input: &[u8]) -> Output {
+    process::run(&mut tool_command(class, arguments), input, PATIENCE)
+}
+
+/// The command line of one of Kafka's own Java programs, for those that do not end by themselves.
+pub fn tool_command(class: &str, arguments: &[&str]) -> Command {
     let mut command = java("tools.jsa", &from_environment("KAVKA_KAFKA_TOOLS"));
     command.arg(class).args(arguments);
-    process::run(&mut command, input, PATIENCE)
+    command
 }
 
 /// Waits for a condition; panics with its description after `patience`.

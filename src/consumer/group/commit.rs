@@ -46,11 +46,7 @@ impl Coordinator {
             let mut failures = 0;
             loop {
                 match this.try_commit(&offsets, &committer).await {
-                    Err(error)
-                        if (retries || error.code() == Some(ErrorCode::STALE_MEMBER_EPOCH))
-                            && error.is_retriable()
-                            && error.kind() != ErrorKind::CommitFailed =>
-                    {
+                    Err(error) if this.is_worth_another_try(&error, retries) => {
                         log::debug!("{error}");
                         failures += 1;
                         this.0.cluster.net().sleep(this.backoff(failures)).await;
@@ -61,11 +57,29 @@ impl Coordinator {
         }
     }
 
+    fn is_worth_another_try(&self, error: &Error, retries: bool) -> bool {
+        match error.code() {
+            // The epoch goes on while the member stays: the next heartbeat tells it.
+            Some(ErrorCode::STALE_MEMBER_EPOCH) => error.is_retriable(),
+            // The rebalance goes on without the program, and what is kept can be committed after it.
+            Some(ErrorCode::REBALANCE_IN_PROGRESS) => retries && self.is_cooperative(),
+            _ => retries && error.is_retriable() && error.kind() != ErrorKind::CommitFailed,
+        }
+    }
+
+    fn is_cooperative(&self) -> bool {
+        super::is_cooperative(&self.0.config.partition_assignment_strategy)
+    }
+
     /// The generation or epoch to commit in; `None` when the member has begun anew since.
     fn generation_of(&self, committer: &Committer) -> Option<i32> {
         let member = self.0.member.borrow();
         match self.0.config.group_protocol {
             _ if committer.generation < 0 => Some(committer.generation),
+            // What a cooperative member keeps, it keeps over generations.
+            GroupProtocol::Classic if self.is_cooperative() => {
+                Some(member.generation).filter(|now| *now >= 0 && member.id == committer.member_id)
+            }
             GroupProtocol::Classic => Some(member.generation).filter(|now| *now == committer.generation),
             GroupProtocol::Consumer => {
                 Some(member.generation).filter(|now| *now >= 0 && member.life == committer.life)
@@ -141,6 +155,15 @@ impl Coordinator {
         match code {
             ErrorCode::NONE => Ok(()),
             ErrorCode::REBALANCE_IN_PROGRESS => Err(self.moved_on(code, true)),
+            // The group has got to the next generation, and the answer that says so is on its way.
+            ErrorCode::ILLEGAL_GENERATION
+                if generation >= 0
+                    && self.is_cooperative()
+                    && self.0.member.borrow().joining
+                    && self.generation_of(committer).is_some() =>
+            {
+                Err(self.moved_on(ErrorCode::REBALANCE_IN_PROGRESS, true))
+            }
             // The epoch has gone on while the commit was under way; the next heartbeat tells the new one.
             ErrorCode::STALE_MEMBER_EPOCH if generation >= 0 && self.generation_of(committer).is_some() => {
                 Err(self.error(code, "commit").with_retriable(true))
