@@ -799,3 +799,35 @@ fn members_get_the_partitions_that_are_near_them() {
         });
     }
 }
+
+#[test]
+fn a_members_metrics_have_javas_names() {
+    for is_modern in [true, false] {
+        let cluster = cluster(2);
+        let builder = if is_modern { modern(&cluster) } else { classic(&cluster, Assignor::Range) };
+        let (mut consumer, _) = with_log(builder);
+        has(&mut consumer, 2);
+        consumer.commit_offsets([(tp(0), 1)]).unwrap();
+        let value = |consumer: &KafkaConsumer, name: &str| {
+            consumer
+                .metrics()
+                .get("consumer-coordinator-metrics", name)
+                .unwrap_or_else(|| panic!("no {name}"))
+        };
+        poll_until(&mut [&mut consumer], |all| value(all[0], "heartbeat-total") >= 2.0);
+        assert_eq!(value(&consumer, "assigned-partitions"), 2.0);
+        assert_eq!(value(&consumer, "commit-total"), 1.0);
+        assert_eq!(value(&consumer, "failed-rebalance-total"), 0.0);
+        assert_eq!(value(&consumer, "last-heartbeat-seconds-ago"), 0.0);
+        assert!(value(&consumer, "rebalance-total") >= 1.0);
+        assert!(value(&consumer, "partition-assigned-latency-max") >= 0.0);
+        assert_eq!(value(&consumer, "join-total") > 0.0, !is_modern);
+        let id = consumer.group_metadata().member_id;
+        assert!(cluster.evict_member("g", &id));
+        poll_until(&mut [&mut consumer], |all| {
+            value(all[0], "failed-rebalance-total") == 1.0 && counts(all) == [2]
+        });
+    }
+    let alone = KafkaConsumer::builder().bootstrap_servers("localhost:1").build().unwrap();
+    assert_eq!(alone.metrics().get("consumer-coordinator-metrics", "commit-total"), None);
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::KafkaConsumer;
 use super::core::{Core, OnReset};
 use super::event::{Events, Shared};
+use super::group::sensors::GroupMeter;
 use super::io::ConsumerIo;
 use super::reset::PositionReset;
 use crate::cluster::{Cluster, ClusterMetadata};
@@ -93,10 +94,12 @@ impl<K, V> ConsumerBuilder<K, V> {
         let config = self.config.finish(self.faults)?;
         let clock = Clock::system();
         let view = ClusterMetadata::default();
-        let shared = Arc::<Shared>::default();
+        let metrics = Registry::for_client(Client::Consumer, &config.common);
+        // Without a group there is nothing to measure of one.
+        let meter = config.group_id.as_ref().map(|_| GroupMeter::new(&metrics)).unwrap_or_default();
+        let shared = Arc::new(Shared::new(meter));
         let (sender, inbox) = crossbeam_channel::unbounded();
         let events = Events::new(sender, Arc::clone(&shared));
-        let metrics = Registry::for_client(Client::Consumer, &config.common);
         let name = format!("kavka-io-{}", config.common.client_id);
         let io = IoThread::start(name, clock, {
             let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use crossbeam_channel::Sender;
 
 use super::buffer::Chunk;
+use super::group::sensors::GroupMeter;
 use crate::error::{Error, Result};
 use crate::protocol::Uuid;
 use crate::types::{OffsetAndMetadata, OffsetSpec, TopicPartition};
@@ -119,9 +120,15 @@ pub(super) struct Shared {
     activity: AtomicU64,
     /// The member's epoch in the new protocol, which changes without a rebalance.
     member_epoch: AtomicI32,
+    /// What the member measures, on either thread.
+    pub(super) meter: GroupMeter,
 }
 
 impl Shared {
+    pub(super) fn new(meter: GroupMeter) -> Self {
+        Self { meter, ..Self::default() }
+    }
+
     #[inline]
     pub(super) fn needs_attention(&self) -> bool {
         self.attention.load(Ordering::Relaxed)

@@ -186,6 +186,7 @@ impl Core {
 
     /// Runs code of the program. It may not bring the consumer down.
     fn tell(&mut self, news: News, partitions: &[TopicPartition]) -> Result<()> {
+        let begin = self.clock.now();
         let outcome = match self.listener.take() {
             None => return Ok(()),
             Some(Listener::Sync(mut listener)) => {
@@ -202,6 +203,14 @@ impl Core {
             Some(Listener::Async(listener)) => self.tell_async(listener, news, partitions),
         };
         self.flush();
+        let now = self.clock.now();
+        let sensors = &self.shared.meter.sensors;
+        let sensor = match news {
+            News::Revoked => &sensors.revoked,
+            News::Assigned => &sensors.assigned,
+            News::Lost => &sensors.lost,
+        };
+        sensor.record_millis(now.saturating_duration_since(begin), now);
         match outcome {
             Ok(outcome) => outcome.map_err(|error| error.context(news.method())),
             Err(panic) => {

@@ -37,6 +37,8 @@ pub(super) struct GroupState {
     pub(super) fenced: Option<Error>,
     /// Counts the joins; only the newest one's outcome is of interest.
     joins: u64,
+    /// When the rebalance began that is under way.
+    rebalancing_since: Option<Instant>,
 }
 
 impl GroupState {
@@ -151,6 +153,9 @@ impl Core {
         let Some(mut joined) = self.group.joined.take() else { return Ok(()) };
         let partitions = std::mem::take(&mut joined.partitions);
         let cooperative = joined.cooperative;
+        if !self.is_modern() {
+            self.rebalanced();
+        }
         let by_name = matches!(self.subscription.selection, Selection::Topics(_));
         if by_name && joined.is_leader && !joined.group_topics.is_empty() {
             // What the others read matters to it as well.
@@ -172,12 +177,22 @@ impl Core {
         told
     }
 
+    /// A rebalance has come to its end, as far as this member has to wait for others.
+    fn rebalanced(&mut self) {
+        let now = self.clock.now();
+        let since = self.group.rebalancing_since.take();
+        // One of the new protocol has no beginning that the member would know of, save when it joins.
+        let took = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.shared.meter.rebalance(took, now);
+    }
+
     /// KIP-848: becomes what the coordinator wants, and says so.
     fn change_over(&mut self, target: Target) -> Result<()> {
         if let Selection::Remote(_) = &self.subscription.selection {
             self.watch(target.partitions.iter().map(TopicPartition::shared_topic).collect());
         }
         let (life, number) = (target.life, target.number);
+        self.rebalanced();
         let (told, _) = self.exchange(target.partitions, &target.recreated);
         self.io.post(move |io| {
             if let Ok(group) = io.group() {
@@ -199,6 +214,7 @@ impl Core {
         let revoked = self.give_up(&gone, false);
         self.subscription.set_partitions(wanted);
         self.flush();
+        self.count_partitions();
         if owned.is_empty() {
             self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval));
         }
@@ -236,6 +252,7 @@ impl Core {
         let wanted = self.wanted();
         self.group.needs_join = false;
         self.group.joining = true;
+        self.group.rebalancing_since = Some(self.clock.now());
         if lost || !cooperative || self.is_modern() {
             self.group.identity = None;
         }
@@ -285,6 +302,7 @@ impl Core {
         self.subscription.set_partitions(partitions);
         let assigned = self.subscription.assignment();
         self.flush();
+        self.count_partitions();
         self.commits.due = Some(self.clock.deadline(self.config.auto_commit_interval));
         self.tell_assigned(&assigned)
     }
@@ -323,6 +341,11 @@ impl Core {
         true
     }
 
+    fn count_partitions(&self) {
+        let count = self.subscription.assignment().len();
+        self.shared.meter.sensors.assigned_partitions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Commits, tells the program, and stops reading.
     fn give_up(&mut self, partitions: &[TopicPartition], lost: bool) -> Result<()> {
         if partitions.is_empty() {
@@ -340,6 +363,10 @@ impl Core {
         kept.retain(|tp| !partitions.contains(tp));
         self.subscription.set_partitions(kept);
         self.flush();
+        self.count_partitions();
+        if lost {
+            self.shared.meter.failed_rebalance(self.clock.now());
+        }
         told
     }
 

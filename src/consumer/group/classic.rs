@@ -50,7 +50,22 @@ impl Coordinator {
         self.0.events.send(Event::Joined(number, outcome));
     }
 
+    /// Leaves. Tries until it is done; the caller bounds the wait.
     pub(super) async fn send_leave(&self, id: String, reason: &str, joining: bool) -> Result<()> {
+        let mut failures = 0;
+        loop {
+            match self.try_leave(&id, reason, joining).await {
+                Err(error) if error.is_retriable() => {
+                    log::debug!("{error}");
+                    failures += 1;
+                    self.0.cluster.net().sleep(self.backoff(failures)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_leave(&self, id: &str, reason: &str, joining: bool) -> Result<()> {
         // While the coordinator holds a JoinGroup, nothing behind it on that connection is looked at.
         let connection = match self.node() {
             Some(node) if joining => self.0.cluster.manager().connection(NodeId::Broker(node)).await?,
@@ -59,19 +74,25 @@ impl Coordinator {
         let version = connection.pick_version::<LeaveGroupRequest>(i16::MAX)?;
         let mut request = LeaveGroupRequest { group_id: self.0.group_id.clone(), ..Default::default() };
         if version < 3 {
-            request.member_id = id;
+            request.member_id = id.to_owned();
         } else {
             let group_instance_id = self.0.config.group_instance_id.clone();
             let reason = Some(reason.to_owned());
-            request.members = vec![MemberIdentity { member_id: id, group_instance_id, reason }];
+            request.members = vec![MemberIdentity { member_id: id.to_owned(), group_instance_id, reason }];
         }
         let timeout = self.0.config.common.request_timeout;
-        let response = connection.send_at(&request, version, timeout).await?;
+        let response = connection.send_at(&request, version, timeout).await.inspect_err(|error| {
+            if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout) {
+                self.forget(error);
+            }
+        })?;
         let members = response.members.iter().map(|member| member.error_code);
         for code in std::iter::once(response.error_code).chain(members) {
             // Who is not a member any more has left.
             if !code.is_ok() && code != ErrorCode::UNKNOWN_MEMBER_ID {
-                return Err(self.error(code, "LeaveGroup"));
+                let moved = self.has_moved(code);
+                let error = self.error(code, "LeaveGroup");
+                return Err(if moved { error.with_retriable(true) } else { error });
             }
         }
         Ok(())
@@ -122,11 +143,14 @@ impl Coordinator {
         // The answer comes when all members have joined, which may take the whole rebalance timeout.
         let patience = config.max_poll_interval.saturating_add(Duration::from_secs(5));
         let patience = patience.max(config.common.request_timeout);
+        let begin = self.0.cluster.net().now();
         let response = self.request(i16::MAX, patience, request).await?;
+        let now = self.0.cluster.net().now();
+        self.meter().sensors.joins.record_millis(now.saturating_duration_since(begin), now);
         if !self.lives(life) {
             if member_id.is_empty() && response.error_code.is_ok() && config.group_instance_id.is_none() {
                 // Nobody else knows of this member; without this the group would wait for it.
-                let _ = self.send_leave(response.member_id, "the join is not wanted any more", false).await;
+                let _ = self.try_leave(&response.member_id, "the join is not wanted any more", false).await;
             }
             return Ok(Attempt::Again);
         }
@@ -174,7 +198,10 @@ impl Coordinator {
             assignments,
         };
         let patience = config.max_poll_interval.saturating_add(Duration::from_secs(5));
+        let begin = self.0.cluster.net().now();
         let response = self.request(i16::MAX, patience.max(config.common.request_timeout), request).await?;
+        let now = self.0.cluster.net().now();
+        self.meter().sensors.syncs.record_millis(now.saturating_duration_since(begin), now);
         if !response.error_code.is_ok() {
             return self.refused(response.error_code, "SyncGroup", wanted);
         }
@@ -312,6 +339,7 @@ impl Coordinator {
     }
 
     async fn send_heartbeat(&self, timeout: Duration) -> Result<ErrorCode> {
+        let begin = self.0.cluster.net().now();
         let response = self
             .request(i16::MAX, timeout, |_| {
                 let member = self.0.member.borrow();
@@ -323,6 +351,8 @@ impl Coordinator {
                 }
             })
             .await?;
+        let now = self.0.cluster.net().now();
+        self.meter().heartbeat(now.saturating_duration_since(begin), now);
         Ok(response.error_code)
     }
 }

@@ -138,7 +138,10 @@ impl Coordinator {
             ..OffsetCommitRequest::default()
         };
         let cap = if ids.is_some() { i16::MAX } else { COMMIT_BY_ID - 1 };
+        let begin = self.0.cluster.net().now();
         let response = self.request(cap, config.common.request_timeout, request).await?;
+        let now = self.0.cluster.net().now();
+        self.meter().sensors.commits.record_millis(now.saturating_duration_since(begin), now);
         for topic in response.topics {
             let name = ids.iter().flatten().find(|(_, id)| **id == topic.topic_id && topic.name.is_empty());
             let name = name.map_or(&topic.name, |(name, _)| name);

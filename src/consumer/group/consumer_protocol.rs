@@ -138,13 +138,28 @@ impl Coordinator {
         }
     }
 
-    /// Says that the member leaves: for good, or as a static one for a while.
+    /// Says that the member leaves: for good, or as a static one for a while. Tries until it is done; the caller
+    /// bounds the wait.
     pub(super) async fn send_last_heartbeat(&self, comes_back: bool) -> Result<()> {
-        let config = &self.0.config;
         let member_id = self.0.member.borrow().id.clone();
+        let mut failures = 0;
+        loop {
+            match self.try_last_heartbeat(&member_id, comes_back).await {
+                Err(error) if error.is_retriable() => {
+                    log::debug!("{error}");
+                    failures += 1;
+                    self.0.cluster.net().sleep(self.backoff(failures)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_last_heartbeat(&self, member_id: &str, comes_back: bool) -> Result<()> {
+        let config = &self.0.config;
         let request = |_| ConsumerGroupHeartbeatRequest {
             group_id: self.0.group_id.clone(),
-            member_id,
+            member_id: member_id.to_owned(),
             member_epoch: if comes_back { LEAVE_FOR_A_WHILE } else { LEAVE },
             instance_id: config.group_instance_id.clone(),
             ..ConsumerGroupHeartbeatRequest::default()
@@ -153,7 +168,11 @@ impl Coordinator {
         match code {
             // Who is not a member any more has left.
             ErrorCode::NONE | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_ID_NOT_FOUND => Ok(()),
-            code => Err(self.error(code, "leaving (ConsumerGroupHeartbeat)")),
+            code => {
+                let moved = self.has_moved(code);
+                let error = self.error(code, "leaving (ConsumerGroupHeartbeat)");
+                Err(if moved { error.with_retriable(true) } else { error })
+            }
         }
     }
 
@@ -237,7 +256,10 @@ impl Coordinator {
             return Err(Error::new(ErrorKind::UnsupportedVersion, text));
         }
         state.full = true;
+        let begin = self.0.cluster.net().now();
         let response = self.request(version, config.common.request_timeout, |_| request).await?;
+        let now = self.0.cluster.net().now();
+        self.meter().heartbeat(now.saturating_duration_since(begin), now);
         if response.error_code.is_ok() {
             (state.full, state.sent) = (false, Some(sent));
         }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::sensors::GroupMeter;
 use super::turn::Turn;
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
@@ -170,6 +171,10 @@ impl Coordinator {
                 self.forget(error);
             }
         })
+    }
+
+    pub(super) fn meter(&self) -> &GroupMeter {
+        &self.0.events.shared().meter
     }
 
     /// A code as an error that names the group.

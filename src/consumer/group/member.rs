@@ -166,7 +166,8 @@ impl Coordinator {
             );
             log::warn!("{text}");
             let error = Error::new(ErrorKind::MaxPollExceeded, text);
-            if let Err(error) = self.leave_late(error).await {
+            let patience = net.now() + self.0.config.common.request_timeout;
+            if let Some(Err(error)) = net.until(patience, self.leave_late(error)).await {
                 log::debug!("{error}");
             }
             return;

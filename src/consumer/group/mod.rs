@@ -6,6 +6,7 @@ pub(super) mod commit;
 mod consumer_protocol;
 pub(super) mod coordinator;
 pub(super) mod member;
+pub(super) mod sensors;
 mod share_out;
 mod topic_ids;
 mod turn;
