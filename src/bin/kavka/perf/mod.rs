@@ -4,6 +4,7 @@ mod consume;
 mod latency;
 mod measure;
 mod produce;
+mod rebalance;
 mod transactions;
 
 use std::time::Duration;
@@ -35,6 +36,8 @@ enum What {
     Latency(Load),
     /// Sends records in transactions, each of --per-transaction of them: from the first begin to the last commit.
     Transactions(Load),
+    /// Measures how long a new member waits for records, and how long a dead member's partitions stand still.
+    Rebalance(rebalance::Rebalance),
 }
 
 /// What is sent or read, and how.
@@ -113,6 +116,7 @@ impl Perf {
             What::ConsumeGroup(load) => load.start()?.and(consume::run_group),
             What::Latency(load) => load.start()?.and(latency::run),
             What::Transactions(load) => load.start()?.and(transactions::run),
+            What::Rebalance(rebalance) => rebalance.run(),
         }
     }
 }
