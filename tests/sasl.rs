@@ -218,7 +218,7 @@ fn requests(config: CommonConfig) -> (IoThread<Manager>, Instant) {
 fn set_password(user: &str, password: &str) {
     let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
     let name = format!("{}.properties", unique("password"));
-    let file = world().authority.file(&name, format!("SCRAM-SHA-256=[iterations=4096,password={escaped}]\n"));
+    let file = world().authority.file(&name, format!("SCRAM-SHA-256=iterations=4096,password={escaped}\n"));
     let file = file.display().to_string();
     let arguments = ["--alter", "--entity-type", "users", "--entity-name", user, "--add-config-file", &file];
     world().cluster.tool("kafka.admin.ConfigCommand", &arguments).expect_success("setting a password");
