@@ -31,7 +31,6 @@ pub use crate::config::{
     AwsCredentials, AwsCredentialsProvider, Credentials, CredentialsProvider, OAuthToken, OAuthTokenProvider,
 };
 pub use aws_msk_iam::MskTokenProvider;
-#[cfg(feature = "mock")]
 pub(crate) use scram::Hash as ScramHash;
 #[cfg(any(fuzzing, test))]
 pub(crate) use scram::fuzz as fuzz_scram;
