@@ -1,4 +1,21 @@
 //! Quotas of clients (KIP-546): how many bytes and requests users, client ids and addresses may send.
+//!
+//! ```
+//! use kavka::KafkaAdminClient;
+//! use kavka::admin::{ClientQuotaAlteration, ClientQuotaEntity, ClientQuotaFilter};
+//! # let cluster = kavka::mock::MockCluster::start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! admin.alter_client_quotas([
+//!     ClientQuotaAlteration::new(ClientQuotaEntity::default_user()).set("producer_byte_rate", 1_000_000.0),
+//!     ClientQuotaAlteration::new(ClientQuotaEntity::ip("10.0.0.7")).set("connection_creation_rate", 10.0),
+//! ])?;
+//! for (entity, quotas) in admin.describe_client_quotas(&ClientQuotaFilter::new().any("user"))? {
+//!     println!("{entity}: {quotas:?}");
+//! }
+//! # Ok::<(), kavka::Error>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -243,8 +243,9 @@ impl KafkaAdminClient {
         })
     }
 
-    /// The delegation tokens of these owners, or with no owners all that this client may see: its own, those that
-    /// it may renew, and those that it has the right to describe. Java's `describeDelegationToken`.
+    /// The delegation tokens that these principals own or may renew, or with none all that this client may see:
+    /// its own, those that it may renew, and those that it has the right to describe. Java's
+    /// `describeDelegationToken`.
     ///
     /// # Errors
     /// As [`create_delegation_token`](Self::create_delegation_token).

@@ -1,5 +1,24 @@
 //! SCRAM credentials of users (KIP-554), which brokers keep themselves.
+//!
+//! ```
+//! use kavka::KafkaAdminClient;
+//! use kavka::admin::{ScramMechanism, UserScramCredentialAlteration};
+//! # let cluster = kavka::mock::MockCluster::start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! admin.alter_user_scram_credentials([
+//!     UserScramCredentialAlteration::upsert("alice", ScramMechanism::ScramSha512, "s3cret"),
+//! ])?;
+//! for (user, credentials) in admin.describe_user_scram_credentials(Vec::<String>::new())? {
+//!     for credential in credentials? {
+//!         println!("{user}: {} with {} iterations", credential.mechanism, credential.iterations);
+//!     }
+//! }
+//! # Ok::<(), kavka::Error>(())
+//! ```
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
@@ -156,10 +175,17 @@ enum Prepared {
     Upsert(ScramCredentialUpsertion),
 }
 
-/// The changes of one user, which brokers answer together.
-struct UserChanges {
+/// A change of one user.
+struct UserChange {
     user: String,
-    changes: Vec<Prepared>,
+    change: Prepared,
+}
+
+/// A user's changes that are still to be made, and what became of those before.
+struct Pending {
+    user: String,
+    changes: VecDeque<Result<Prepared>>,
+    result: Result<()>,
 }
 
 impl KafkaAdminClient {
@@ -208,8 +234,10 @@ impl KafkaAdminClient {
         })
     }
 
-    /// Sets and removes SCRAM credentials. The changes of a user are made together or not at all, so there is
-    /// one result a user. Needs Kafka 2.7, with KRaft 3.5.
+    /// Sets and removes SCRAM credentials. Needs Kafka 2.7, with KRaft 3.5.
+    ///
+    /// Brokers take one change a user at a time, so several of one user are made one after another, in their
+    /// order, until one fails; there is one result a user.
     ///
     /// ```
     /// use kavka::KafkaAdminClient;
@@ -235,51 +263,66 @@ impl KafkaAdminClient {
     /// [`ErrorKind::UnsupportedVersion`]; [`RESOURCE_NOT_FOUND`](crate::ErrorCode::RESOURCE_NOT_FOUND) for a
     /// credential that is to be removed,
     /// [`UNACCEPTABLE_CREDENTIAL`](crate::ErrorCode::UNACCEPTABLE_CREDENTIAL) for a number of iterations that the
-    /// brokers do not take, [`DUPLICATE_RESOURCE`](crate::ErrorCode::DUPLICATE_RESOURCE) for two changes of
-    /// one credential.
+    /// brokers do not take.
     pub fn alter_user_scram_credentials(
         &self,
         alterations: impl IntoIterator<Item = UserScramCredentialAlteration>,
     ) -> Result<Results<String, ()>> {
-        let mut order: Vec<String> = Vec::new();
-        let mut good: Vec<UserChanges> = Vec::new();
-        let mut bad: Results<String, ()> = Vec::new();
+        let mut users: Vec<Pending> = Vec::new();
         for alteration in alterations {
             let user = alteration.user.clone();
-            if !order.contains(&user) {
-                order.push(user.clone());
-            }
-            match (alteration.prepare(), good.iter_mut().find(|known| known.user == user)) {
-                (Err(error), _) => bad.push((user, Err(error))),
-                (Ok(change), Some(known)) => known.changes.push(change),
-                (Ok(change), None) => good.push(UserChanges { user, changes: vec![change] }),
+            let change = alteration.prepare();
+            match users.iter_mut().find(|known| known.user == user) {
+                Some(known) => known.changes.push_back(change),
+                None => users.push(Pending { user, changes: [change].into(), result: Ok(()) }),
             }
         }
-        if order.is_empty() {
+        if users.is_empty() {
             return Ok(Vec::new());
         }
-        good.retain(|known| bad.iter().all(|(user, _)| *user != known.user));
+        // A removal that was carried out fails the second time.
         self.call(ALTER, move |admin, call| async move {
-            let items = good.into_iter().map(|changes| Item::new(Route::Any, changes)).collect();
-            let read = |_: &At, response: AlterUserScramCredentialsResponse, users: &[&UserChanges]| {
-                users.iter().map(|changes| altered(&response, &changes.user)).collect()
+            let read = |_: &At, response: AlterUserScramCredentialsResponse, changes: &[&UserChange]| {
+                changes.iter().map(|change| altered(&response, &change.user)).collect()
             };
-            // A removal that was carried out fails the second time.
-            let asked = admin.ask(call.never_twice(), items, |_, users| Ok(message(users)), read).await;
-            let mut results: Results<String, ()> =
-                asked.into_iter().map(|(changes, result)| (changes.user, result)).chain(bad).collect();
-            let place = |user: &String| order.iter().position(|known| known == user);
-            results.sort_by_key(|(user, _)| place(user));
-            results.dedup_by(|(second, _), (first, _)| first == second);
-            Ok(results)
+            loop {
+                let items: Vec<Item<UserChange>> = users.iter_mut().filter_map(Pending::next).collect();
+                if items.is_empty() {
+                    break;
+                }
+                let asked =
+                    admin.ask(call.never_twice(), items, |_, changes| Ok(message(changes)), read).await;
+                for (change, result) in asked {
+                    if let Some(known) = users.iter_mut().find(|known| known.user == change.user) {
+                        known.result = result;
+                    }
+                }
+            }
+            Ok(users.into_iter().map(|known| (known.user, known.result)).collect())
         })
     }
 }
 
-fn message(users: &[&UserChanges]) -> AlterUserScramCredentialsRequest {
+impl Pending {
+    /// The next change that is to be made, unless one before has failed.
+    fn next(&mut self) -> Option<Item<UserChange>> {
+        if self.result.is_err() {
+            return None;
+        }
+        match self.changes.pop_front()? {
+            Ok(change) => Some(Item::new(Route::Any, UserChange { user: self.user.clone(), change })),
+            Err(error) => {
+                self.result = Err(error);
+                None
+            }
+        }
+    }
+}
+
+fn message(changes: &[&UserChange]) -> AlterUserScramCredentialsRequest {
     let mut request = AlterUserScramCredentialsRequest::default();
-    for change in users.iter().flat_map(|user| &user.changes) {
-        match change {
+    for change in changes {
+        match &change.change {
             Prepared::Delete(deletion) => request.deletions.push(deletion.clone()),
             Prepared::Upsert(upsertion) => request.upsertions.push(upsertion.clone()),
         }

@@ -1,4 +1,29 @@
 //! Access control: who may do what. Needs an authorizer on the brokers.
+//!
+//! ```
+//! use kavka::KafkaAdminClient;
+//! use kavka::admin::{Acl, AclFilter, AclOperation, PatternType, ResourcePattern, ResourceType};
+//! # let cluster = kavka::mock::MockCluster::start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! let team = ResourcePattern::topic("orders-").prefixed();
+//! admin.create_acls([
+//!     Acl::allow("User:alice", AclOperation::Read, team.clone()),
+//!     Acl::deny("User:*", AclOperation::Delete, team),
+//! ])?;
+//!
+//! // Who may do what with one topic, also through prefixes and "*"?
+//! let filter = AclFilter::new()
+//!     .resource_type(ResourceType::Topic)
+//!     .resource_name("orders-eu")
+//!     .pattern_type(PatternType::Match);
+//! for acl in admin.describe_acls(&filter)? {
+//!     println!("{acl}");
+//! }
+//! # assert_eq!(admin.describe_acls(&filter)?.len(), 2);
+//! # Ok::<(), kavka::Error>(())
+//! ```
 
 mod create;
 mod delete;

@@ -83,9 +83,10 @@ type Offsets = Results<TopicPartition, Option<ShareGroupOffset>>;
 impl KafkaAdminClient {
     /// Lists where share groups stand (KIP-932). Needs Kafka 4.1. Java's `listShareGroupOffsets`.
     ///
+    /// A group that does not exist has no offsets.
+    ///
     /// # Errors
-    /// For a group [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
-    /// [`ErrorKind::Authorization`](crate::ErrorKind::Authorization),
+    /// For a group [`ErrorKind::Authorization`](crate::ErrorKind::Authorization),
     /// [`ErrorKind::UnsupportedVersion`](crate::ErrorKind::UnsupportedVersion); for a partition
     /// [`ErrorKind::UnknownTopic`](crate::ErrorKind::UnknownTopic).
     pub fn list_share_group_offsets(

@@ -53,7 +53,7 @@ impl Handler for DescribeUserScramCredentialsRequest {
 impl Handler for AlterUserScramCredentialsRequest {
     async fn handle(self, cx: &Cx) -> Handled<AlterUserScramCredentialsResponse> {
         let mut verdicts: BTreeMap<String, Result<(), ErrorCode>> = BTreeMap::new();
-        let mut seen: BTreeSet<(String, i8)> = BTreeSet::new();
+        let mut seen: BTreeSet<&String> = BTreeSet::new();
         let mut state = cx.state();
         let known = &mut state.access.credentials;
         let deletions = self.deletions.iter().map(|one| (&one.name, one.mechanism, None));
@@ -63,7 +63,8 @@ impl Handler for AlterUserScramCredentialsRequest {
             let missing = || known.get(*user).is_none_or(|has| !has.contains_key(mechanism));
             let verdict = cx.check().and(match iterations {
                 _ if !matches!(mechanism, 1 | 2) => Err(ErrorCode::UNSUPPORTED_SASL_MECHANISM),
-                _ if !seen.insert(((*user).clone(), *mechanism)) => Err(ErrorCode::DUPLICATE_RESOURCE),
+                // One change a user, as Kafka's controllers have it.
+                _ if !seen.insert(user) => Err(ErrorCode::DUPLICATE_RESOURCE),
                 None if missing() => Err(ErrorCode::RESOURCE_NOT_FOUND),
                 Some(count) if user.is_empty() || !ITERATIONS.contains(count) => {
                     Err(ErrorCode::UNACCEPTABLE_CREDENTIAL)

@@ -42,7 +42,7 @@ pub(crate) struct Create {
 
 #[derive(Args)]
 pub(crate) struct Describe {
-    /// Tokens of this owner alone, such as User:alice; several with commas, or by repeating the option.
+    /// Tokens that this principal owns or may renew alone, such as User:alice; several with commas, or by repeating the option.
     #[arg(long = "owner", value_name = "PRINCIPAL", value_delimiter = ',')]
     owners: Vec<KafkaPrincipal>,
 }
