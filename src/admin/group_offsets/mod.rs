@@ -5,6 +5,24 @@
 //! [`list_share_group_offsets`](super::KafkaAdminClient::list_share_group_offsets).
 //!
 //! To change offsets, stop the group's consumers first: brokers refuse while it has members.
+//!
+//! ```
+//! use kavka::admin::OffsetReset;
+//! use kavka::{KafkaAdminClient, OffsetSpec};
+//! # let cluster = kavka::mock::MockCluster::builder().topic("orders", 2).start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! admin.alter_group_offsets("billing", [(("orders", 0), 0), (("orders", 1), 0)])?;
+//!
+//! // Where would it go on if it read the last hour again?
+//! let hour = OffsetReset::ByDuration(std::time::Duration::from_secs(3600));
+//! for (partition, offset) in admin.plan_group_offsets("billing", [(("orders", 0), hour)])? {
+//!     println!("{partition}: {}", offset?);
+//! }
+//! admin.reset_group_offsets("billing", [(("orders", 0), OffsetSpec::Latest)])?;
+//! # Ok::<(), kavka::Error>(())
+//! ```
 
 mod alter;
 mod delete;

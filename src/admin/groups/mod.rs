@@ -2,6 +2,25 @@
 //!
 //! Four kinds of groups live in a cluster ([`GroupType`]), and each is described by an API of its own. Whoever does
 //! not know the kind asks [`describe_groups`](super::KafkaAdminClient::describe_groups), which finds out.
+//!
+//! ```
+//! use kavka::KafkaAdminClient;
+//! use kavka::admin::{GroupFilter, GroupState};
+//! # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
+//! # let servers = cluster.bootstrap_servers();
+//!
+//! let admin = KafkaAdminClient::builder().bootstrap_servers(servers).build()?;
+//! # admin.alter_group_offsets("billing", [(("orders", 0), 0)])?;
+//! let mut unused = Vec::new();
+//! for (_broker, groups) in admin.list_groups(&GroupFilter::new().state(GroupState::Empty))? {
+//!     unused.extend(groups?.into_iter().map(|group| group.group_id));
+//! }
+//! for (group, result) in admin.delete_groups(&unused)? {
+//!     println!("{group}: {result:?}");
+//! }
+//! # assert_eq!(unused, ["billing"]);
+//! # Ok::<(), kavka::Error>(())
+//! ```
 
 mod classic;
 mod consumer;
