@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kavka::config::{AutoOffsetReset, CompressionType, IsolationLevel};
-use kavka::consumer::{ConsumerBuilder, PositionReset, ResetCause};
+use kavka::consumer::{ConsumerBuilder, ConsumerInterceptor, PositionReset, ResetCause};
 use kavka::mock::{MockCluster, VersionTable};
 use kavka::protocol::ApiKey;
 use kavka::protocol::messages::{FetchRequest, OffsetForLeaderEpochRequest};
@@ -823,4 +823,112 @@ fn only_records_that_were_asked_past_are_committed_after_an_iteration() {
         let expected = if place == 3 { 3 } else { 2 };
         assert_eq!(cluster.committed("g", "t", 0), Some(expected), "ending {place}");
     }
+}
+
+struct Marked {
+    commits: mpsc::Sender<i64>,
+}
+
+impl ConsumerInterceptor for Marked {
+    fn on_consume(&mut self, record: &mut ConsumerRecord) -> kavka::Result<bool> {
+        match record.offset() {
+            1 => return Ok(false),
+            2 => panic!("on the third"),
+            3 => {
+                *record.value_mut() = None;
+                return Err(Error::new(ErrorKind::IllegalState, "on the fourth"));
+            }
+            _ => {}
+        }
+        let changed = [record.value().as_deref().unwrap(), b"0"].concat();
+        *record.value_mut() = Some(changed.into());
+        record.headers_mut().push("seen", "1");
+        Ok(true)
+    }
+
+    fn on_commit(&mut self, offsets: &HashMap<TopicPartition, OffsetAndMetadata>) {
+        self.commits.send(offsets[&tp(0)].offset).unwrap();
+        panic!("in a commit");
+    }
+}
+
+#[test]
+fn interceptors_see_records_and_commits_and_their_faults_change_nothing() {
+    for iterates in [false, true] {
+        let cluster = cluster(1);
+        fill(&cluster, 0, 0..6);
+        let (sender, commits) = mpsc::channel();
+        let mut consumer = options(&cluster)
+            .group_id("g")
+            .interceptor(Marked { commits: sender.clone() })
+            .interceptor(Marked { commits: sender })
+            .build()
+            .unwrap();
+        consumer.assign([tp(0)]).unwrap();
+        let expected = [0, 2, 3, 400, 500];
+        if iterates {
+            let numbers: Vec<u32> = consumer.iter().take(5).map(|record| number(&record.unwrap())).collect();
+            assert_eq!(numbers, expected);
+        } else {
+            let mut records = Vec::new();
+            while records.len() < 5 {
+                records.extend(consumer.poll(LONG).unwrap());
+            }
+            assert_eq!(records.iter().map(number).collect::<Vec<_>>(), expected);
+            assert_eq!(records[0].headers().len(), 2, "both have seen it");
+            assert_eq!(records[0].serialized_value_size(), Some(3));
+            assert!(records[1].headers().is_empty());
+        }
+        assert_eq!(consumer.position(&tp(0)).unwrap(), 6);
+        consumer.commit().unwrap();
+        consumer.close(LONG).unwrap();
+        assert_eq!(commits.try_iter().collect::<Vec<_>>()[..2], [6, 6]);
+        assert_eq!(cluster.committed("g", "t", 0), Some(6));
+    }
+}
+
+#[test]
+fn metrics_tell_what_was_fetched_and_read() {
+    const GROUP: &str = "consumer-fetch-manager-metrics";
+    let cluster = MockCluster::builder().topic("t", 2).start().unwrap();
+    fill(&cluster, 0, 0..30);
+    fill(&cluster, 1, 0..10);
+    cluster.delete_records_before("t", 0, 10).unwrap();
+    let mut consumer = options(&cluster).client_id("c").build().unwrap();
+    consumer.assign([tp(0), tp(1)]).unwrap();
+    take(&mut consumer, 30);
+    poll_until(&mut consumer, "both are read to the end", |consumer| {
+        let metrics = consumer.metrics();
+        metrics.get(GROUP, "records-consumed-total") == Some(30.0)
+    });
+    consumer.poll(SHORT).unwrap();
+    let metrics = consumer.metrics();
+    let value = |name: &str, tags: &[(&str, &str)]| {
+        metrics.find(GROUP, name, tags).unwrap_or_else(|| panic!("{name} {tags:?}")).value()
+    };
+    let client = [("client-id", "c")];
+    assert!(value("fetch-total", &client) >= 2.0);
+    assert!(value("fetch-latency-max", &client) > 0.0);
+    assert!(value("fetch-size-max", &client) > 0.0);
+    assert!(value("records-per-request-avg", &client) > 0.0);
+    assert!(value("bytes-consumed-total", &client) >= 30.0 * 60.0);
+    let topic = [("client-id", "c"), ("topic", "t")];
+    assert_eq!(value("records-consumed-total", &topic), 30.0);
+    let partition = |number| [("client-id", "c"), ("topic", "t"), ("partition", number)];
+    assert_eq!((value("records-lag", &partition("0")), value("records-lag", &partition("1"))), (0.0, 0.0));
+    assert_eq!(
+        (value("records-lead", &partition("0")), value("records-lead", &partition("1"))),
+        (20.0, 10.0)
+    );
+    assert_eq!(value("preferred-read-replica", &partition("0")), -1.0);
+    assert!(metrics.get("consumer-metrics", "last-poll-seconds-ago").unwrap() >= 0.0);
+    assert!(metrics.get("consumer-metrics", "time-between-poll-max").unwrap() > 0.0);
+    // A record that is read twice counts twice; a partition that is not read any more has no metrics.
+    consumer.seek(&tp(0), 25).unwrap();
+    take(&mut consumer, 5);
+    consumer.assign([tp(1)]).unwrap();
+    let metrics = consumer.metrics();
+    assert_eq!(metrics.get(GROUP, "records-consumed-total"), Some(35.0));
+    assert!(metrics.find(GROUP, "records-lag", &partition("0")).is_none());
+    assert!(metrics.find(GROUP, "records-lag", &partition("1")).is_some());
 }

@@ -1,7 +1,7 @@
 //! What was fetched and not read yet, and how much of it there may be.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -76,6 +76,9 @@ pub(super) struct PartitionShared {
     chunks: AtomicUsize,
     high_watermark: AtomicI64,
     log_start: AtomicI64,
+    /// The program's position, as of the last batch that it has read.
+    position: AtomicI64,
+    preferred_replica: AtomicI32,
     topic: Mutex<TopicIds>,
 }
 
@@ -94,6 +97,8 @@ impl Default for PartitionShared {
             chunks: AtomicUsize::new(0),
             high_watermark: AtomicI64::new(-1),
             log_start: AtomicI64::new(-1),
+            position: AtomicI64::new(-1),
+            preferred_replica: AtomicI32::new(-1),
             topic: Mutex::default(),
         }
     }
@@ -113,6 +118,32 @@ impl PartitionShared {
     /// The offset behind the newest record that can be read, as the last fetch told.
     pub(super) fn high_watermark(&self) -> Option<i64> {
         Some(self.high_watermark.load(Ordering::Relaxed)).filter(|offset| *offset >= 0)
+    }
+
+    pub(super) fn set_position(&self, position: i64) {
+        self.position.store(position, Ordering::Relaxed);
+    }
+
+    /// How far the program was behind the end when it had read the last batch.
+    pub(super) fn lag(&self) -> Option<i64> {
+        let position = Some(self.position.load(Ordering::Relaxed)).filter(|position| *position >= 0)?;
+        Some(self.high_watermark()?.saturating_sub(position).max(0))
+    }
+
+    /// How far the program was past the beginning when it had read the last batch.
+    pub(super) fn lead(&self) -> Option<i64> {
+        let (position, start) =
+            (self.position.load(Ordering::Relaxed), self.log_start.load(Ordering::Relaxed));
+        (position >= 0 && start >= 0).then(|| position.saturating_sub(start).max(0))
+    }
+
+    pub(super) fn set_preferred_replica(&self, node: i32) {
+        self.preferred_replica.store(node, Ordering::Relaxed);
+    }
+
+    /// The replica that is fetched from instead of the leader, or -1.
+    pub(super) fn preferred_replica(&self) -> i32 {
+        self.preferred_replica.load(Ordering::Relaxed)
     }
 
     /// The id of the topic that the position belongs to; zero while it is not known.
@@ -156,6 +187,10 @@ impl Reservation {
         budget.waiting.fetch_add(bytes, Ordering::AcqRel);
         partition.chunks.fetch_add(1, Ordering::AcqRel);
         Self { budget: Arc::clone(budget), partition: Arc::clone(partition), bytes }
+    }
+
+    pub(super) fn partition(&self) -> &Arc<PartitionShared> {
+        &self.partition
     }
 
     /// Gives the bytes back to the other partitions already now: the chunk belongs to a paused one, which must

@@ -6,8 +6,10 @@ use super::KafkaConsumer;
 use super::core::{Core, OnReset};
 use super::event::{Events, Shared};
 use super::group::sensors::GroupMeter;
+use super::interceptor::{ConsumerInterceptor, Interceptors};
 use super::io::ConsumerIo;
 use super::reset::PositionReset;
+use super::sensors::Sensors;
 use crate::cluster::{Cluster, ClusterMetadata};
 use crate::config::tables::*;
 use crate::config::{Client, ConsumerConfig, Faults};
@@ -27,6 +29,7 @@ pub struct ConsumerBuilder<K = DefaultSerializer, V = DefaultSerializer> {
     key_deserializer: K,
     value_deserializer: V,
     on_reset: Option<OnReset>,
+    interceptors: Interceptors,
 }
 
 impl Default for ConsumerBuilder {
@@ -37,6 +40,7 @@ impl Default for ConsumerBuilder {
             key_deserializer: DefaultSerializer,
             value_deserializer: DefaultSerializer,
             on_reset: None,
+            interceptors: Interceptors::default(),
         }
     }
 }
@@ -49,14 +53,21 @@ impl<K, V> ConsumerBuilder<K, V> {
 
     /// Makes keys of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn key_deserializer<D>(self, key_deserializer: D) -> ConsumerBuilder<D, V> {
-        let Self { config, faults, value_deserializer, on_reset, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset }
+        let Self { config, faults, value_deserializer, on_reset, interceptors, .. } = self;
+        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset, interceptors }
     }
 
     /// Makes values of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn value_deserializer<D>(self, value_deserializer: D) -> ConsumerBuilder<K, D> {
-        let Self { config, faults, key_deserializer, on_reset, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset }
+        let Self { config, faults, key_deserializer, on_reset, interceptors, .. } = self;
+        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset, interceptors }
+    }
+
+    /// Adds code that sees each record before it is deserialized, and each commit (KIP-42). Those that were added first
+    /// have the first turn.
+    pub fn interceptor(mut self, interceptor: impl ConsumerInterceptor + 'static) -> Self {
+        self.interceptors.add(interceptor);
+        self
     }
 
     /// Is told of every position that moves without the program: for lack of a committed offset, because the log
@@ -100,19 +111,20 @@ impl<K, V> ConsumerBuilder<K, V> {
         let shared = Arc::new(Shared::new(meter));
         let (sender, inbox) = crossbeam_channel::unbounded();
         let events = Events::new(sender, Arc::clone(&shared));
+        let sensors = Sensors::new(&metrics, clock);
         let name = format!("kavka-io-{}", config.common.client_id);
         let io = IoThread::start(name, clock, {
-            let (config, view, metrics) = (config.clone(), view.clone(), metrics.clone());
+            let (config, view, sensors) = (config.clone(), view.clone(), sensors.clone());
             move |net| {
                 let manager =
                     Manager::with_connector(net, &config.common, &config.common.client_id, connector);
-                manager.report_to(&metrics);
+                manager.report_to(sensors.registry());
                 let cluster = Cluster::new(manager, &config.common, config.allow_auto_create_topics, view)?;
-                Ok(ConsumerIo::start(cluster, config, events))
+                Ok(ConsumerIo::start(cluster, config, events, &sensors))
             }
         })?;
-        let mut core = Core::new(config, clock, view, metrics, io, shared, inbox);
-        core.on_reset = self.on_reset;
+        let mut core = Core::new(config, clock, view, sensors, io, shared, inbox);
+        (core.on_reset, core.interceptors) = (self.on_reset, self.interceptors);
         Ok(KafkaConsumer {
             core,
             key_deserializer: self.key_deserializer,

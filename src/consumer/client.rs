@@ -509,7 +509,7 @@ impl<K, V> KafkaConsumer<K, V> {
     /// What the consumer counts and measures, as it is now: see [`metrics`](crate::metrics). Can be called after a
     /// close, too.
     pub fn metrics(&self) -> MetricsSnapshot {
-        self.core.metrics.snapshot()
+        self.core.sensors.registry().snapshot()
     }
 
     /// A handle to wake this consumer with, from any thread.

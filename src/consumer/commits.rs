@@ -58,7 +58,7 @@ impl Core {
             let commit = io.group().map(|group| group.commit(sent, committer, true));
             async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
         })?;
-        self.subscription.commit_done(&offsets);
+        self.commit_done(&offsets);
         Ok(())
     }
 
@@ -84,6 +84,12 @@ impl Core {
         Ok(Some(id))
     }
 
+    /// The group has taken these offsets.
+    fn commit_done(&mut self, offsets: &Offsets) {
+        self.subscription.commit_done(offsets);
+        self.interceptors.committed(offsets);
+    }
+
     pub(super) fn run_commit_callbacks(&mut self) {
         while let Some((id, outcome)) = self.commits.done.pop_front() {
             if self.commits.automatic == Some(id) {
@@ -91,7 +97,7 @@ impl Core {
             }
             let Some((offsets, callback)) = self.commits.under_way.remove(&id) else { continue };
             if outcome.is_ok() {
-                self.subscription.commit_done(&offsets);
+                self.commit_done(&offsets);
             }
             match (callback, outcome) {
                 (Some(callback), outcome) => {

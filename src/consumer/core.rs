@@ -10,16 +10,17 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::chunks::Chunks;
 use super::commits::Commits;
 use super::event::{Event, Shared, Slot};
+use super::interceptor::Interceptors;
 use super::io::ConsumerIo;
 use super::listener::Listener;
 use super::membership::GroupState;
 use super::reader::Reader;
 use super::reset::PositionReset;
-use super::subscription::{Phase, ResetPolicy, SubscriptionState};
+use super::sensors::{PollTimes, Sensors};
+use super::subscription::{Change, Phase, ResetPolicy, SubscriptionState};
 use crate::cluster::ClusterMetadata;
 use crate::config::ConsumerConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Registry;
 use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
 use crate::record::{DecompressLimits, RecordError};
@@ -29,7 +30,9 @@ pub(super) struct Core {
     pub(super) config: ConsumerConfig,
     pub(super) clock: Clock,
     pub(super) view: ClusterMetadata,
-    pub(super) metrics: Registry,
+    pub(super) sensors: Sensors,
+    pub(super) poll_times: PollTimes,
+    pub(super) interceptors: Interceptors,
     pub(super) io: IoThread<ConsumerIo>,
     pub(super) shared: Arc<Shared>,
     pub(super) subscription: SubscriptionState,
@@ -47,6 +50,8 @@ pub(super) struct Core {
     pub(super) closed: bool,
     /// Records came one by one, so the last one may still be worked on.
     pub(super) iterated: bool,
+    /// The next record of an iteration needs no more than the current chunk.
+    pub(super) straight_on: bool,
 }
 
 /// Code of the program that wants to know of positions that move without it.
@@ -57,7 +62,7 @@ impl Core {
         config: ConsumerConfig,
         clock: Clock,
         view: ClusterMetadata,
-        metrics: Registry,
+        sensors: Sensors,
         io: IoThread<ConsumerIo>,
         shared: Arc<Shared>,
         inbox: Receiver<Event>,
@@ -67,7 +72,9 @@ impl Core {
             config,
             clock,
             view,
-            metrics,
+            poll_times: PollTimes::new(sensors.registry()),
+            sensors,
+            interceptors: Interceptors::default(),
             io,
             shared,
             subscription,
@@ -82,6 +89,7 @@ impl Core {
             activity: 0,
             closed: false,
             iterated: false,
+            straight_on: false,
         }
     }
 
@@ -164,7 +172,7 @@ impl Core {
         match event {
             Event::Fetched(chunk) => {
                 let limits = DecompressLimits::default();
-                self.chunks.push(Reader::new(chunk, self.config.check_crcs, limits));
+                self.chunks.push(Reader::new(chunk, self.config.check_crcs, limits, self.sensors.clone()));
             }
             Event::FetchFailed(slot, failure) => self.fetch_failed(slot, failure),
             Event::Committed(slots, Ok(committed)) => {
@@ -237,6 +245,9 @@ impl Core {
     /// Tells the fetcher what has changed.
     pub(super) fn flush(&mut self) {
         let changes = self.subscription.take_changes();
+        if changes.iter().any(|change| matches!(change, Change::Remove(_))) {
+            self.sensors.retain(|tp| self.subscription.get(tp).is_ok());
+        }
         if !changes.is_empty() {
             self.io.post(move |io| io.fetcher.apply(changes));
         }

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 
 use super::buffer::{Budget, PartitionShared};
 use super::event::{Event, Events, Slot};
+use super::sensors::Sensors;
 use super::session::{Asked, Key, Session};
 use super::subscription::Change;
 use crate::cluster::Cluster;
@@ -44,6 +45,7 @@ struct Inner {
     config: Rc<ConsumerConfig>,
     events: Events,
     budget: Arc<Budget>,
+    sensors: Sensors,
     partitions: RefCell<BTreeMap<usize, Fetching>>,
     leaders: RefCell<HashMap<i32, Leader>>,
     /// How many nodes there is something to fetch from.
@@ -100,7 +102,12 @@ struct Sent {
 }
 
 impl Fetcher {
-    pub(super) fn start(cluster: &Cluster, config: &Rc<ConsumerConfig>, events: &Events) -> Self {
+    pub(super) fn start(
+        cluster: &Cluster,
+        config: &Rc<ConsumerConfig>,
+        events: &Events,
+        sensors: &Sensors,
+    ) -> Self {
         let changed = Wakeup::new();
         cluster.add_listener(changed.clone());
         let fetcher = Self(Rc::new(Inner {
@@ -108,6 +115,7 @@ impl Fetcher {
             config: Rc::clone(config),
             events: events.clone(),
             budget: Arc::new(Budget::new(config.buffer_memory, changed.clone())),
+            sensors: sensors.clone(),
             partitions: RefCell::default(),
             leaders: RefCell::default(),
             active: Cell::new(0),
@@ -281,7 +289,10 @@ impl Fetcher {
             rack_id: if leader_only { String::new() } else { config.client_rack.clone() },
             ..FetchRequest::default()
         };
-        let response = connection.send_at(&request, version, config.common.request_timeout).await?;
+        connection.ready().await?;
+        let net = self.0.cluster.net();
+        let began = net.now();
+        let response = connection.start(&request, version, config.common.request_timeout)?.await?;
         if sessions && !session.borrow_mut().answered(response.error_code, response.session_id) {
             log::debug!("fetch session with node {node}: {}", response.error_code);
             if response.error_code != ErrorCode::FETCH_SESSION_ID_NOT_FOUND
@@ -298,7 +309,9 @@ impl Fetcher {
         if !response.error_code.is_ok() {
             return Err(Error::from_code(response.error_code, "Fetch").with_node(node));
         }
-        self.answered(node, &session.borrow(), &sent, response, by_id);
+        let (now, throttle_ms) = (net.now(), response.throttle_time_ms);
+        let fetched = self.answered(node, &session.borrow(), &sent, response, by_id);
+        self.0.sensors.fetched(&fetched, now.saturating_duration_since(began), throttle_ms, now);
         Ok(true)
     }
 

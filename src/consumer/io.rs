@@ -11,6 +11,7 @@ use super::fetcher::Fetcher;
 use super::group::commit::{Committer, Offsets};
 use super::group::coordinator::Coordinator;
 use super::offsets::list_offsets;
+use super::sensors::Sensors;
 use super::subscription::Unresolved;
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
@@ -67,9 +68,9 @@ impl Watched {
 }
 
 impl ConsumerIo {
-    pub(super) fn start(cluster: Cluster, config: ConsumerConfig, events: Events) -> Self {
+    pub(super) fn start(cluster: Cluster, config: ConsumerConfig, events: Events, sensors: &Sensors) -> Self {
         let config = Rc::new(config);
-        let fetcher = Fetcher::start(&cluster, &config, &events);
+        let fetcher = Fetcher::start(&cluster, &config, &events, sensors);
         let group = config.group_id.as_deref().map(|id| Coordinator::new(&cluster, &config, &events, id));
         let watched = Rc::<RefCell<Watched>>::default();
         let changed = Wakeup::new();

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::KafkaConsumer;
+use super::reader::Undone;
 use super::record::{ConsumerRecord, ConsumerRecords};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::clock::FAR;
@@ -28,9 +29,11 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
         self.check_selection()?;
         self.core.enter();
         self.core.subscription.settle();
-        self.core.iterated = false;
+        (self.core.iterated, self.core.straight_on) = (false, false);
+        self.core.poll_times.entered(self.core.clock.now());
         let deadline = self.core.clock.deadline(timeout);
         let outcome = self.poll_until(deadline);
+        self.core.poll_times.left(self.core.clock.now());
         self.core.leave();
         outcome
     }
@@ -49,6 +52,7 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
 
     /// Takes records from what is there, without waiting.
     fn collect(&mut self, records: &mut ConsumerRecords<K::Output, V::Output>, most: usize) {
+        let straight_on = self.core.interceptors.is_empty();
         while let Some((reader, _)) = self.core.reading() {
             if records.is_closed_for(&reader.tp) {
                 return;
@@ -56,7 +60,8 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
             let tp = reader.tp.clone();
             let mut failure = None;
             while records.len() < most {
-                match self.read() {
+                let next = if straight_on { self.read() } else { self.read_intercepted() };
+                match next {
                     Some(Ok(record)) => records.push(record),
                     Some(Err(error)) => {
                         failure = Some(error);
@@ -93,7 +98,7 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
 
     #[inline]
     fn next_record(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
-        if !self.core.shared.needs_attention() && self.core.iterated {
+        if !self.core.shared.needs_attention() && self.core.straight_on {
             if let Some((_, partition)) = self.core.reading() {
                 partition.settle();
                 if let Some(record) = self.read() {
@@ -116,13 +121,15 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
         }
         self.core.enter();
         self.core.subscription.settle();
-        self.core.iterated = true;
+        (self.core.iterated, self.core.straight_on) = (true, self.core.interceptors.is_empty());
         let timeout = self.core.config.consumer_timeout.unwrap_or(FAR);
         let deadline = self.core.clock.deadline(timeout);
         let record = loop {
             match self.core.fill(deadline) {
                 Ok(true) => {
-                    if let Some(record) = self.read() {
+                    let straight_on = self.core.straight_on;
+                    let next = if straight_on { self.read() } else { self.read_intercepted() };
+                    if let Some(record) = next {
                         break Some(record);
                     }
                 }
@@ -149,6 +156,33 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
                 self.core.finish_chunk();
                 None
             }
+        }
+    }
+
+    /// As [`read`](Self::read), by way of the interceptors.
+    #[cold]
+    fn read_intercepted(&mut self) -> Option<Result<ConsumerRecord<K::Output, V::Output>>> {
+        loop {
+            let (reader, partition) = self.core.chunks.reading(&mut self.core.subscription)?;
+            let raw = match reader.next(partition) {
+                Some(Ok(raw)) => raw,
+                Some(Err(error)) => return self.unreadable(error).map(Err),
+                None => {
+                    self.core.finish_chunk();
+                    return None;
+                }
+            };
+            let record = match reader.build(&raw, &DefaultSerializer, &DefaultSerializer) {
+                Ok(record) => record,
+                Err(why) => return Some(Err(reader.undone(partition, &raw, why))),
+            };
+            let Some(record) = self.core.interceptors.consume(record) else { continue };
+            let record = record.deserialize(&self.key_deserializer, &self.value_deserializer);
+            return Some(
+                record.map_err(|(part, cause)| {
+                    reader.undone(partition, &raw, Undone::Deserializer(part, cause))
+                }),
+            );
         }
     }
 

@@ -11,8 +11,11 @@ use super::buffer::{Budget, Chunk, PartitionShared, Reservation};
 use super::chunks::Chunks;
 use super::event::Slot;
 use super::reader::Reader;
+use super::sensors::Sensors;
 use super::subscription::{Change, ResetPolicy, SubscriptionState};
 use crate::config::AutoOffsetReset;
+use crate::metrics::Registry;
+use crate::net::clock::Clock;
 use crate::net::wakeup::Wakeup;
 use crate::record::{BatchBuilder, Compression, DecompressLimits, ProducerState, assign_offsets};
 use crate::types::TopicPartition;
@@ -66,6 +69,7 @@ struct World {
     under_way: Vec<(Slot, i64, Bytes, i64)>,
     arrived: VecDeque<Chunk>,
     budget: Arc<Budget>,
+    sensors: Sensors,
     /// What the program is to get next of each partition, and whether it is paused.
     model: HashMap<i32, (i64, bool)>,
 }
@@ -94,6 +98,7 @@ impl World {
             under_way: Vec::new(),
             arrived: VecDeque::new(),
             budget: Arc::new(Budget::new(1 << 20, Wakeup::new())),
+            sensors: Sensors::new(&Registry::off(), Clock::system()),
             model: HashMap::new(),
         };
         for partition in 0..PARTITIONS {
@@ -141,7 +146,12 @@ impl World {
             }
             Step::Drain => {
                 for chunk in self.arrived.drain(..) {
-                    self.chunks.push(Reader::new(chunk, true, DecompressLimits::default()));
+                    self.chunks.push(Reader::new(
+                        chunk,
+                        true,
+                        DecompressLimits::default(),
+                        self.sensors.clone(),
+                    ));
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::buffer::{Chunk, Reservation};
 use super::event::Slot;
 use super::failure::{DeserializationFailure, RecordPart};
 use super::record::{BatchInfo, ConsumerRecord, LazyHeaders, NO_HEADERS};
+use super::sensors::Sensors;
 use super::subscription::PartitionState;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Batch, Batches, ControlType, DecompressLimits, RawRecord, RecordError, Records};
@@ -21,12 +22,18 @@ pub(super) struct Reader {
     check_crc: bool,
     limits: DecompressLimits,
     aborted: Option<Aborted>,
+    /// The bytes of the chunk, and the records that were taken from it.
+    size: usize,
+    taken: u64,
+    sensors: Sensors,
     pub(super) reservation: Reservation,
 }
 
 /// The batch that is being read.
 struct Open {
     batch: Batch,
+    /// How many records the program gets of it.
+    count: u32,
     records: Records,
     info: Arc<BatchInfo>,
 }
@@ -39,7 +46,7 @@ struct Aborted {
 }
 
 impl Reader {
-    pub(super) fn new(chunk: Chunk, check_crc: bool, limits: DecompressLimits) -> Self {
+    pub(super) fn new(chunk: Chunk, check_crc: bool, limits: DecompressLimits, sensors: Sensors) -> Self {
         let aborted = chunk.aborted.map(|mut ahead| {
             ahead.sort_unstable_by_key(|(_, first)| std::cmp::Reverse(*first));
             Aborted { ahead, now: HashSet::new() }
@@ -47,6 +54,9 @@ impl Reader {
         Self {
             slot: chunk.slot,
             tp: chunk.tp,
+            size: chunk.data.len(),
+            taken: 0,
+            sensors,
             batches: Batches::new(chunk.data),
             open: None,
             check_crc,
@@ -67,13 +77,14 @@ impl Reader {
                         return Some(Ok(record));
                     }
                     // A compressed batch begins where it begins, whatever was asked for.
-                    Some(Ok(_)) => continue,
+                    Some(Ok(_)) => open.count = open.count.saturating_sub(1),
                     Some(Err(error)) => {
                         self.open = None;
                         return Some(Err(error));
                     }
                     None => {
                         partition.passed(open.records.next_offset());
+                        self.taken += u64::from(open.count);
                         self.open = None;
                     }
                 }
@@ -105,7 +116,8 @@ impl Reader {
                 leader_epoch: batch.leader_epoch(),
                 timestamp_type: batch.timestamp_type(),
             };
-            self.open = Some(Open { batch, records, info: Arc::new(info) });
+            let count = records.remaining();
+            self.open = Some(Open { batch, count, records, info: Arc::new(info) });
             return Ok(true);
         }
     }
@@ -179,6 +191,8 @@ impl Reader {
         if let Some(open) = &mut self.open {
             // It was read once, checksum and all; what comes before the position is passed over.
             if let Ok(records) = open.batch.records(false, &self.limits) {
+                self.taken += u64::from(open.count.saturating_sub(open.records.remaining() + 1));
+                open.count = records.remaining();
                 open.records = records;
             }
         }
@@ -197,6 +211,18 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(open) = &self.open {
+            self.taken += u64::from(open.count.saturating_sub(open.records.remaining()));
+        }
+        let bytes = self.size.saturating_sub(self.batches.remaining());
+        if bytes > 0 {
+            self.sensors.consumed(&self.tp, self.reservation.partition(), bytes, self.taken);
+        }
+    }
+}
+
 /// Why a record was not built.
 pub(super) enum Undone {
     NoBatch,
@@ -211,6 +237,8 @@ mod tests {
     use crate::config::AutoOffsetReset;
     use crate::consumer::buffer::{Budget, PartitionShared};
     use crate::consumer::subscription::{ResetPolicy, SubscriptionState};
+    use crate::metrics::Registry;
+    use crate::net::clock::Clock;
     use crate::net::wakeup::Wakeup;
     use crate::record::{BatchBuilder, Compression, ProducerState, assign_offsets, control_batch};
 
@@ -241,7 +269,12 @@ mod tests {
             (Arc::new(Budget::new(1, Wakeup::new())), Arc::new(PartitionShared::default()));
         let reservation = Reservation::new(&budget, &shared, 1);
         let chunk = Chunk { slot, tp, data: parts.concat().into(), aborted, reservation };
-        let mut reader = Reader::new(chunk, true, DecompressLimits::default());
+        let mut reader = Reader::new(
+            chunk,
+            true,
+            DecompressLimits::default(),
+            Sensors::new(&Registry::off(), Clock::system()),
+        );
         let partition = state.at(slot).expect("present");
         let mut seen = Vec::new();
         while let Some(record) = reader.next(partition) {

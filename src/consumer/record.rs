@@ -6,7 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::failure::RecordPart;
+use crate::error::{Error, Result};
 use crate::record::{self, TimestampType};
+use crate::serializer::Deserializer;
 use crate::types::{Header, Headers, OffsetAndMetadata, TopicPartition};
 
 /// A record that was read.
@@ -54,6 +57,13 @@ impl LazyHeaders {
                 .map(|header| Header::new(header.key_str(), header.value.map(value)))
                 .collect()
         })
+    }
+}
+
+impl LazyHeaders {
+    fn get_mut(&mut self) -> &mut Headers {
+        self.get();
+        self.parsed.get_mut().expect("read by the line before")
     }
 }
 
@@ -117,6 +127,21 @@ impl<K, V> ConsumerRecord<K, V> {
         self.headers.as_ref().map_or(&NO_HEADERS, |headers| headers.get())
     }
 
+    /// The key, to be changed.
+    pub fn key_mut(&mut self) -> &mut K {
+        &mut self.key
+    }
+
+    /// The value, to be changed.
+    pub fn value_mut(&mut self) -> &mut V {
+        &mut self.value
+    }
+
+    /// The headers, to be changed.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        self.headers.get_or_insert_with(|| Box::new(LazyHeaders::new(Bytes::new(), 0))).get_mut()
+    }
+
     /// The key's size in bytes; `None` for a null key.
     pub fn serialized_key_size(&self) -> Option<usize> {
         usize::try_from(self.key_size).ok()
@@ -144,6 +169,27 @@ impl<K, V> ConsumerRecord<K, V> {
     /// Key and value.
     pub fn into_parts(self) -> (K, V) {
         (self.key, self.value)
+    }
+}
+
+impl ConsumerRecord {
+    /// The record with key and value as a program wants them.
+    pub(super) fn deserialize<K: Deserializer, V: Deserializer>(
+        self,
+        key: &K,
+        value: &V,
+    ) -> Result<ConsumerRecord<K::Output, V::Output>, (RecordPart, Error)> {
+        let size = |part: &Option<Bytes>| {
+            part.as_ref().map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
+        };
+        let (key_size, value_size) = (size(&self.key), size(&self.value));
+        let (topic, headers) =
+            (self.batch.tp.topic(), self.headers.as_ref().map_or(&NO_HEADERS, |all| all.get()));
+        let key = key.deserialize(topic, headers, self.key).map_err(|error| (RecordPart::Key, error))?;
+        let value =
+            value.deserialize(topic, headers, self.value).map_err(|error| (RecordPart::Value, error))?;
+        let Self { batch, offset, timestamp, headers, .. } = self;
+        Ok(ConsumerRecord { batch, offset, timestamp, key, value, headers, key_size, value_size })
     }
 }
 

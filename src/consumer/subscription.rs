@@ -258,6 +258,10 @@ impl SubscriptionState {
         for (tp, offset) in offsets {
             if let Ok((_, partition)) = self.get_mut(tp) {
                 partition.committed = offset.offset;
+                // The program has said itself how far it is: an automatic commit must not take that back.
+                if offset.offset <= partition.position {
+                    partition.committable = partition.committable.max(offset.offset);
+                }
             }
         }
     }
@@ -281,6 +285,7 @@ impl SubscriptionState {
         partition.epoch = epoch;
         partition.phase = Phase::Ready;
         partition.position = offset;
+        partition.shared.set_position(offset);
         partition.leader_epoch = leader_epoch;
         partition.corrupt_at = None;
         (partition.reset, partition.void) = (None, None);

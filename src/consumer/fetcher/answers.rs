@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::super::buffer::{Chunk, Reservation};
 use super::super::event::{Event, FetchFailure};
+use super::super::sensors::Fetched;
 use super::super::session::{Key, Session};
 use super::{Fetcher, Fetching, Sent};
 use crate::config::IsolationLevel;
@@ -26,7 +27,8 @@ impl Fetcher {
         sent: &HashMap<Key, Sent>,
         response: FetchResponse,
         by_id: bool,
-    ) {
+    ) -> Fetched {
+        let mut fetched = Fetched::default();
         for endpoint in response.node_endpoints {
             if let Ok(port) = u16::try_from(endpoint.port) {
                 let (id, host, rack) = (endpoint.node_id, endpoint.host, endpoint.rack);
@@ -48,12 +50,20 @@ impl Fetcher {
                 else {
                     continue;
                 };
-                self.take(node, partition, sent.leader_epoch, data);
+                self.take(node, partition, sent.leader_epoch, data, &mut fetched);
             }
         }
+        fetched
     }
 
-    fn take(&self, node: i32, partition: &mut Fetching, leader_epoch: i32, data: PartitionData) {
+    fn take(
+        &self,
+        node: i32,
+        partition: &mut Fetching,
+        leader_epoch: i32,
+        data: PartitionData,
+        fetched: &mut Fetched,
+    ) {
         if !data.error_code.is_ok() {
             return self.failed(node, partition, data.error_code, &data.current_leader);
         }
@@ -87,15 +97,24 @@ impl Fetcher {
                 Some(all.into_iter().map(|aborted| (aborted.producer_id, aborted.first_offset)).collect())
             }
         };
-        self.advance(partition, records, aborted);
+        self.advance(partition, records, aborted, fetched);
     }
 
-    fn advance(&self, partition: &mut Fetching, records: Bytes, aborted: Option<Vec<(i64, i64)>>) {
+    fn advance(
+        &self,
+        partition: &mut Fetching,
+        records: Bytes,
+        aborted: Option<Vec<(i64, i64)>>,
+        fetched: &mut Fetched,
+    ) {
         let mut batches = Batches::new(records.clone());
-        let (mut next, mut damaged) = (None, false);
+        let (mut next, mut damaged, mut count) = (None, false, 0);
         for batch in &mut batches {
             match batch {
-                Ok(batch) => next = Some((batch.next_offset(), batch.leader_epoch())),
+                Ok(batch) => {
+                    next = Some((batch.next_offset(), batch.leader_epoch()));
+                    count += u64::from(batch.record_count().unwrap_or(1));
+                }
                 Err(_) => damaged = true,
             }
         }
@@ -111,6 +130,7 @@ impl Fetcher {
             partition.offset = partition.offset.max(offset);
             partition.last_epoch = epoch;
         }
+        fetched.add(&partition.tp.shared_topic(), records.len(), count);
         partition.max_bytes = self.0.config.max_partition_fetch_bytes;
         // The reader comes upon the damage behind the good batches, and reports it.
         partition.resting = damaged;

@@ -30,12 +30,14 @@ impl Fetcher {
     pub(super) fn prefer(&self, partition: &mut Fetching, node: i32) {
         log::debug!("{}: fetching from node {node} from now on", partition.tp);
         let lease = self.0.config.common.metadata_max_age;
+        partition.shared.set_preferred_replica(node);
         partition.nearer = Some((node, self.0.cluster.net().clock().deadline(lease)));
         self.0.changed.notify();
     }
 
     /// A nearer replica has failed a partition: the leader serves it for a while.
     pub(super) fn back_to_leader(&self, partition: &mut Fetching) {
+        partition.shared.set_preferred_replica(-1);
         partition.nearer = None;
         let pause = STAY_WITH_LEADER.min(self.0.config.common.metadata_max_age);
         partition.leader_only_until = Some(self.0.cluster.net().clock().deadline(pause));

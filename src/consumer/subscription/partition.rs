@@ -82,6 +82,7 @@ impl PartitionState {
     /// There is nothing more for the program before `offset`.
     pub(in crate::consumer) fn passed(&mut self, offset: i64) {
         self.position = self.position.max(offset);
+        self.shared.set_position(self.position);
         self.corrupt_at = None;
     }
 

@@ -84,6 +84,21 @@ fn only_what_was_asked_past_is_committed_automatically() {
 }
 
 #[test]
+fn an_automatic_commit_does_not_take_an_explicit_one_back() {
+    let mut state = state(AutoOffsetReset::Latest, 1);
+    begin_at(&mut state, 0, 5);
+    state.settle();
+    let first = slot(&state, 0);
+    state.at(first).expect("present").delivered(5);
+    let explicit = state.positions();
+    state.commit_done(&explicit);
+    assert!(state.committable().is_empty(), "the group has 6, and 5 is what an iteration has asked past");
+    begin_at(&mut state, 0, 2);
+    state.settle();
+    assert_eq!(state.committable()[&TopicPartition::new("t", 0)].offset, 2, "a seek back is committed");
+}
+
+#[test]
 fn out_of_range_resets_or_is_an_error() {
     let mut earliest = state(AutoOffsetReset::Earliest, 1);
     begin_at(&mut earliest, 0, 5);
