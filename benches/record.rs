@@ -96,8 +96,16 @@ fn workloads() -> Vec<Workload> {
     }
     for codec in Codec::ALL.into_iter().filter(|codec| *codec != Codec::None && codec.is_available()) {
         let compression = codec.into();
-        all.push((format!("append-100-{codec}"), Box::new(move |n| append(n, 100, BATCH, &compression))));
-        all.push((format!("parse-100-{codec}"), Box::new(move |n| parse(n, 100, codec, true, false))));
+        for size in [100, 1024] {
+            all.push((
+                format!("append-{size}-{codec}"),
+                Box::new(move |n| append(n, size, BATCH, &compression)),
+            ));
+            all.push((
+                format!("parse-{size}-{codec}"),
+                Box::new(move |n| parse(n, size, codec, true, false)),
+            ));
+        }
     }
     all
 }

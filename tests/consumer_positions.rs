@@ -907,7 +907,7 @@ fn metrics_tell_what_was_fetched_and_read() {
         metrics.find(GROUP, name, tags).unwrap_or_else(|| panic!("{name} {tags:?}")).value()
     };
     let client = [("client-id", "c")];
-    assert!(value("fetch-total", &client) >= 2.0);
+    assert!(value("fetch-total", &client) >= 1.0);
     assert!(value("fetch-latency-max", &client) > 0.0);
     assert!(value("fetch-size-max", &client) > 0.0);
     assert!(value("records-per-request-avg", &client) > 0.0);
