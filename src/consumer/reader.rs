@@ -77,7 +77,10 @@ impl Reader {
                         return Some(Ok(record));
                     }
                     // A compressed batch begins where it begins, whatever was asked for.
-                    Some(Ok(_)) => open.count = open.count.saturating_sub(1),
+                    Some(Ok(_)) => {
+                        open.count = open.count.saturating_sub(1);
+                        continue;
+                    }
                     Some(Err(error)) => {
                         self.open = None;
                         return Some(Err(error));
