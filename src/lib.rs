@@ -4,7 +4,8 @@
 //!
 //! - [`KafkaProducer`] sends records: [`send`](KafkaProducer::send) returns a handle to wait on, or to drop.
 //! - [`KafkaConsumer`] reads records, alone or in a group: poll for batches, or iterate.
-//! - [`KafkaAdminClient`] creates and describes topics.
+//! - [`KafkaAdminClient`] manages a cluster: topics, options, groups, access and all else; [`admin`] has a page for
+//!   each noun.
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The admin client. One file a noun; [`driver`] brings their questions to the brokers.
+//! The admin client: a module a noun, each with an example. `driver` brings their questions to the brokers.
 //!
 //! Each call runs as one task on the client's IO thread.
 
