@@ -36,7 +36,7 @@ pub struct Transaction<'a, K, V> {
 
 /// # Transactions
 ///
-/// For a producer with a [`transactional_id`](crate::ProducerBuilder::transactional_id). The errors of these calls, and
+/// For a producer with a [`transactional_id`](crate::producer::ProducerBuilder::transactional_id). The errors of these calls, and
 /// those of records, are of three classes and no other:
 ///
 /// - what can be mended by trying again is tried again inside, for at most `max_block`; then the call fails with
