@@ -715,7 +715,7 @@ fn votes_are_given_and_taken() {
     };
     let ours = admin.describe_metadata_quorum().expect("an answer");
     assert_eq!(ours.voters.iter().map(|one| one.replica_id).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(ours.nodes[&2], [endpoint.clone()]);
+    assert_eq!(ours.nodes[&2], std::slice::from_ref(&endpoint));
     assert_ne!(role("2").as_deref(), Some("Observer"), "{text}");
     assert_eq!(role("3").as_deref(), Some("Observer"), "{text}");
     let error = admin.add_raft_voter(2, second, [endpoint]).expect_err("it has a vote");

@@ -207,8 +207,9 @@ fn transactions_and_compaction_leave_no_consumer_standing() {
     cluster.create_topic("t", 1, &[]);
     let tp = TopicPartition::new("t", 0);
     peers::python(TRANSACTIONS, &[&cluster.bootstrap(), "writer", "t"]);
-    let ends =
-        |consumer: &mut KafkaConsumer, tp: &TopicPartition| consumer.end_offsets(&[tp.clone()]).unwrap()[tp];
+    let ends = |consumer: &mut KafkaConsumer, tp: &TopicPartition| {
+        consumer.end_offsets(std::slice::from_ref(tp)).unwrap()[tp]
+    };
     for (isolation, expected) in [
         (IsolationLevel::ReadCommitted, (0..5).chain(10..15).collect::<Vec<u32>>()),
         (IsolationLevel::ReadUncommitted, (0..20).collect()),

@@ -91,8 +91,7 @@ fn groups_of_all_kinds_are_listed_described_and_deleted() {
     let topic = unique("kinds");
     cluster.create_topic(&topic, 4, &[]);
     let admin = admin(&cluster.bootstrap());
-    let [classic, new, share, streams, simple] =
-        ["classic", "new", "share", "streams", "simple"].map(|kind| unique(kind));
+    let [classic, new, share, streams, simple] = ["classic", "new", "share", "streams", "simple"].map(unique);
 
     let old_protocol = join(consumer(cluster, &classic).group_instance_id("till-7"), &topic, 4);
     let new_protocol = join(consumer(cluster, &new).set("group.protocol", "consumer"), &topic, 4);

@@ -326,7 +326,7 @@ fn tokens_are_made_used_renewed_and_ended() {
         mine = dave.describe_delegation_tokens([]).expect("an answer");
         !mine.is_empty()
     });
-    assert_eq!(mine, [token.clone()]);
+    assert_eq!(mine, std::slice::from_ref(&token));
     let of = |user: &str| dave.describe_delegation_tokens([KafkaPrincipal::user(user)]).expect("an answer");
     assert_eq!((of(&other), of("nobody")), (vec![token.clone()], Vec::new()), "who may renew it counts, too");
 

@@ -1,11 +1,12 @@
 //! Transactions.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use kavka::admin::{
     AbortTransactionSpec, HangingTransactionFilter, TransactionDescription, TransactionFilter,
     TransactionListing, TransactionState,
 };
+use kavka::net::clock::Clock;
 use kavka::protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use kavka::protocol::messages::{InitProducerIdRequest, ProduceRequest};
 use kavka::record::{BatchBuilder, Codec, Compression, ProducerState};
@@ -91,7 +92,7 @@ fn open_transactions_are_seen_and_fenced() {
         (&seen.state, seen.producer_id, seen.coordinator_id),
         (&TransactionState::Ongoing, mine.producer_id, 1)
     );
-    assert_eq!(seen.topic_partitions, [partition.clone()]);
+    assert_eq!(seen.topic_partitions, std::slice::from_ref(&partition));
     assert!(seen.transaction_start_time.is_some() && seen.transaction_timeout == Duration::from_secs(60));
     let python = peers::python(
         "
@@ -159,12 +160,7 @@ fn a_transaction_that_hangs_is_found_and_aborted() {
         producer = raw.send(request, i16::MAX);
         producer.error_code.is_ok()
     });
-    let two_hours_ago = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|now| i64::try_from(now.as_millis()).ok())
-        .expect("a clock")
-        - 2 * 3_600_000;
+    let two_hours_ago = Clock::system().unix_millis() - 2 * 3_600_000;
     let mut batch = BatchBuilder::new(Vec::new(), 1000);
     batch.try_append(two_hours_ago, None, Some(b"x"), &[]).expect("it fits");
     let batch = batch.seal(&Compression::new(Codec::None), 2).expect("sealed").stamp(ProducerState {
