@@ -180,6 +180,14 @@ fn a_command_ends_in_time() {
 }
 
 #[test]
+fn an_id_may_begin_like_an_option() {
+    let cluster = cluster();
+    let output = admin(&cluster, &["topics", "describe", "--id", "-BCDEFGHSrKLMNOPQRSTUQ"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("UNKNOWN_TOPIC_ID"), "{}", stderr(&output));
+}
+
+#[test]
 fn refusals_are_told() {
     let cluster = cluster();
     cluster.on(ApiKey::CREATE_TOPICS).error(ErrorCode::TOPIC_AUTHORIZATION_FAILED);

@@ -23,8 +23,12 @@ impl Uuid {
     /// The id that stands for the topic of cluster metadata, and for the first directory.
     pub const ONE: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 
-    /// A random (version 4) id, made of 16 random bytes of the caller's.
+    /// A random (version 4) id, made of 16 random bytes of the caller's. As Kafka's own, its text does not begin
+    /// with `-`, which command lines would take for an option.
     pub const fn random(mut bytes: [u8; 16]) -> Self {
+        if bytes[0] >> 2 == DASH {
+            bytes[0] ^= 0x80;
+        }
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(bytes)
@@ -85,6 +89,8 @@ impl FromStr for Uuid {
 }
 
 const LETTERS: usize = 22;
+/// The place of `-` in the alphabet.
+const DASH: u8 = 62;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 #[cfg(test)]
@@ -100,6 +106,14 @@ mod tests {
             let id = Uuid::random(std::array::from_fn(|i| seed.wrapping_mul(31).wrapping_add(i as u8 * 7)));
             assert_eq!(id.to_string().parse::<Uuid>().unwrap(), id);
             assert_eq!((id.0[6] >> 4, id.0[8] >> 6), (4, 2));
+        }
+    }
+
+    #[test]
+    fn random_ids_do_not_look_like_options() {
+        for first in 0..=255u8 {
+            let text = Uuid::random([first; 16]).to_string();
+            assert!(!text.starts_with('-'), "{text}");
         }
     }
 

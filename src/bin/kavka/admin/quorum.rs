@@ -28,7 +28,7 @@ pub(crate) struct AddVoter {
     voter_id: i32,
 
     /// The id of its metadata directory, from meta.properties or `quorum describe`.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", allow_hyphen_values = true)]
     directory_id: Uuid,
 
     /// Where it is reached; can be repeated.
@@ -43,7 +43,7 @@ pub(crate) struct RemoveVoter {
     voter_id: i32,
 
     /// The id of its metadata directory, from `quorum describe`.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", allow_hyphen_values = true)]
     directory_id: Uuid,
 }
 

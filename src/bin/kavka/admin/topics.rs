@@ -51,7 +51,7 @@ pub(crate) struct Chosen {
     topics: Vec<String>,
 
     /// A topic by its id; can be repeated.
-    #[arg(long = "id", value_name = "UUID")]
+    #[arg(long = "id", value_name = "UUID", allow_hyphen_values = true)]
     ids: Vec<Uuid>,
 }
 

@@ -11,7 +11,7 @@ use crate::common::Outcome;
 #[group(id = "members", required = true, multiple = true)]
 pub(crate) struct Who {
     /// A member by its id; can be repeated.
-    #[arg(short, long = "member-id", value_name = "ID")]
+    #[arg(short, long = "member-id", value_name = "ID", allow_hyphen_values = true)]
     member_ids: Vec<String>,
 
     /// A static member by its own id; can be repeated.
