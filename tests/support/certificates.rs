@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
@@ -121,10 +122,13 @@ impl Authority {
         list.signed_by(&self.issuer).expect("a list").pem().expect("PEM")
     }
 
-    /// Writes a file into the authority's folder.
+    /// Writes a file into the authority's folder, in one step: another test may be reading the one before.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let path = self.directory.join(name);
-        fs::write(&path, content).expect("write a file of certificates");
+        let fresh = self.directory.join(format!("{name}.{}", WRITTEN.fetch_add(1, Ordering::Relaxed)));
+        fs::write(&fresh, content).expect("write a file of certificates");
+        fs::rename(&fresh, &path).expect("put the file in its place");
         path
     }
 
