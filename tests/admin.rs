@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kavka::admin::{
     ConfigResource, ConfigResourceType, ConfigSource, Election, ElectionType, KafkaAdminClient,
-    NewPartitions, NewTopic, RecordsToDelete, TopicRef,
+    NewPartitions, NewTopic, RecordsToDelete, ScramMechanism, TopicRef, UserScramCredentialAlteration,
 };
 use kavka::config::IsolationLevel;
 use kavka::mock::{MockCluster, VersionTable};
@@ -129,6 +129,31 @@ fn a_moved_controller_is_followed() {
     let created = admin.create_topics([NewTopic::new("orders").partitions(1)]).expect("an answer");
     assert_eq!((codes(&created), fault.hits()), (vec![None], 2));
     assert_eq!(cluster.partitions("orders"), 1);
+}
+
+#[test]
+fn passwords_are_changed_at_the_controller() {
+    // With ZooKeeper nobody else does it.
+    let cluster = MockCluster::builder().brokers(3).start().expect("a cluster");
+    let admin = client(&cluster);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let password = UserScramCredentialAlteration::upsert(name, ScramMechanism::ScramSha256, "secret");
+        assert_eq!(codes(&admin.alter_user_scram_credentials([password]).expect("an answer")), [None]);
+    }
+    let asked: Vec<i32> =
+        cluster.requests_of(ApiKey::ALTER_USER_SCRAM_CREDENTIALS).iter().map(|one| one.broker).collect();
+    assert_eq!(asked, [1; 6]);
+}
+
+#[test]
+fn a_node_that_is_not_the_controller_is_not_asked_again() {
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().expect("a cluster");
+    let admin = client(&cluster);
+    let fault = cluster.on(ApiKey::DESCRIBE_CONFIGS).error(ErrorCode::NOT_CONTROLLER);
+    let described = admin.describe_configs([ConfigResource::topic("orders")]).expect("an answer");
+    assert_eq!((codes(&described), fault.hits()), (vec![None], 1));
+    let asked = cluster.requests_of(ApiKey::DESCRIBE_CONFIGS);
+    assert_ne!(asked[0].broker, asked[1].broker);
 }
 
 #[test]

@@ -310,7 +310,7 @@ impl Pending {
             return None;
         }
         match self.changes.pop_front()? {
-            Ok(change) => Some(Item::new(Route::Any, UserChange { user: self.user.clone(), change })),
+            Ok(change) => Some(Item::new(Route::Controller, UserChange { user: self.user.clone(), change })),
             Err(error) => {
                 self.result = Err(error);
                 None

@@ -291,6 +291,9 @@ where
         for (chunk, outcome) in wanted.chunks(size).zip(join_all(sent).await) {
             match outcome {
                 Ok(answers) => {
+                    if answers.iter().any(sends_elsewhere) {
+                        self.avoid.set(Some(node));
+                    }
                     let mut answers = answers.into_iter();
                     results.extend(chunk.iter().map(|&index| {
                         (index, answers.next().unwrap_or_else(|| Err(unanswered(self.call.what))))
@@ -358,6 +361,11 @@ impl Admin {
         let net = self.cluster.net();
         net.sleep(backoff.after(failures, net.random()).max(SHORTEST_PAUSE)).await;
     }
+}
+
+/// Whether the node says that another one is to be asked. Where any would do, it is not asked again.
+fn sends_elsewhere<V>(answer: &Result<V>) -> bool {
+    answer.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::NOT_CONTROLLER))
 }
 
 /// The error of an item that the broker did not answer for.
