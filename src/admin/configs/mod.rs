@@ -179,6 +179,13 @@ impl ConfigResource {
         ConfigChanges::new(self).subtract(key, words)
     }
 
+    /// Whether a value from this source was set for the resource itself, and is its own to change and take back.
+    fn has_set(&self, source: ConfigSource) -> bool {
+        // What holds for all brokers was set for all of them, which is a resource like any other.
+        let is_all_brokers = self.resource_type == ConfigResourceType::Broker && self.name.is_empty();
+        source.is_modified() || (is_all_brokers && source == ConfigSource::DynamicDefaultBrokerConfig)
+    }
+
     /// Who answers for it: brokers know their own options, the others all brokers.
     fn route(&self, admin: &Admin) -> Result<Route> {
         let own = matches!(self.resource_type, ConfigResourceType::Broker | ConfigResourceType::BrokerLogger);

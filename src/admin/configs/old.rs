@@ -81,7 +81,7 @@ impl Admin {
 /// All that is to be set after the changes.
 fn changed(known: &ResourceConfigs, changes: &ConfigChanges) -> Result<BTreeMap<String, String>> {
     let mut whole = BTreeMap::new();
-    for (key, entry) in known.iter().filter(|(_, entry)| entry.source.is_modified()) {
+    for (key, entry) in known.iter().filter(|(_, entry)| changes.resource.has_set(entry.source)) {
         match &entry.value {
             Some(value) => {
                 whole.insert(key.clone(), value.clone());
@@ -139,3 +139,41 @@ fn replaced(response: &AlterConfigsResponse, resource: &ConfigResource) -> Resul
 }
 
 const REPLACE: &str = "replace configs";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{ConfigEntry, ConfigSource, ConfigType};
+
+    fn entry(value: &str, source: ConfigSource) -> ConfigEntry {
+        ConfigEntry {
+            value: Some(value.to_owned()),
+            source,
+            is_read_only: false,
+            is_sensitive: false,
+            config_type: ConfigType::Unknown(0),
+            synonyms: Vec::new(),
+            documentation: None,
+        }
+    }
+
+    #[test]
+    fn what_else_was_set_stays() {
+        let known: ResourceConfigs = [
+            ("log.retention.ms", entry("1", ConfigSource::DynamicDefaultBrokerConfig)),
+            ("log.segment.bytes", entry("2", ConfigSource::DynamicBrokerConfig)),
+            ("num.partitions", entry("3", ConfigSource::StaticBrokerConfig)),
+            ("min.insync.replicas", entry("4", ConfigSource::DefaultConfig)),
+        ]
+        .map(|(key, entry)| (key.to_owned(), entry))
+        .into();
+        let whole = |resource: ConfigResource| {
+            let whole = changed(&known, &resource.set("message.max.bytes", "5")).expect("known values");
+            whole.into_keys().collect::<Vec<String>>()
+        };
+        // What brokers tell of all of them is what was set for all of them; of one it was set for others, too.
+        let all = ConfigResource::all_brokers();
+        assert_eq!(whole(all), ["log.retention.ms", "log.segment.bytes", "message.max.bytes"]);
+        assert_eq!(whole(ConfigResource::broker(1)), ["log.segment.bytes", "message.max.bytes"]);
+    }
+}

@@ -1,6 +1,6 @@
 //! Taking back what was set.
 
-use super::{ConfigChanges, ConfigKeys, ConfigResource, ConfigSource, DescribeConfigsOptions};
+use super::{ConfigChanges, ConfigKeys, ConfigResource, DescribeConfigsOptions};
 use crate::admin::{Admin, Call, KafkaAdminClient, Results};
 use crate::error::Result;
 
@@ -54,14 +54,8 @@ impl Admin {
                 None => found.next().map_or_else(
                     || Ok(Vec::new()),
                     |(_, configs)| {
-                        let own = |source: ConfigSource| {
-                            // What holds for all brokers was set for them, and is theirs to reset.
-                            source.is_modified()
-                                || (resource.name.is_empty()
-                                    && source == ConfigSource::DynamicDefaultBrokerConfig)
-                        };
-                        let configs = configs?.into_iter();
-                        Ok(configs.filter(|(_, entry)| own(entry.source)).map(|(key, _)| key).collect())
+                        let own = configs?.into_iter().filter(|(_, entry)| resource.has_set(entry.source));
+                        Ok(own.map(|(key, _)| key).collect())
                     },
                 ),
             };
