@@ -35,7 +35,7 @@ use crate::protocol::messages::metadata::MetadataRequestTopic;
 use crate::protocol::messages::{MetadataRequest, MetadataResponse};
 use crate::types::{Node, check_topic_name};
 
-pub(crate) use coordinators::CoordinatorType;
+pub(crate) use coordinators::{COORDINATORS_IN_BATCHES_SINCE, CoordinatorType, retriable};
 use merge::merge_topic;
 use search::Asked;
 

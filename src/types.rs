@@ -307,6 +307,14 @@ pub struct Node {
     pub rack: Option<String>,
 }
 
+impl Node {
+    /// A broker as an answer has it, unless its address cannot be one.
+    pub(crate) fn from_answer(id: i32, host: &str, port: i32, rack: Option<&str>) -> Option<Self> {
+        let port = u16::try_from(port).ok().filter(|&port| port > 0 && id >= 0 && !host.is_empty())?;
+        Some(Self { id, host: host.to_owned(), port, rack: rack.map(str::to_owned) })
+    }
+}
+
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}:{})", self.id, self.host, self.port)

@@ -73,7 +73,7 @@ use crate::net::bridge::IoThread;
 use crate::net::clock::Clock;
 use crate::protocol::Uuid;
 
-use driver::{At, Call, Item, Route, metadata_request, node_of, unanswered};
+use driver::{At, Call, Item, Route, metadata_request, unanswered};
 
 /// What became of each of several things, in the order in which they were given.
 pub type Results<K, T> = Vec<(K, Result<T>)>;

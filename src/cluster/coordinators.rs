@@ -2,7 +2,8 @@
 
 use super::Cluster;
 use crate::error::{Error, ErrorKind, Result};
-use crate::protocol::messages::FindCoordinatorRequest;
+use crate::error_code::ErrorCode;
+use crate::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::types::Node;
 
 /// What a broker can be the coordinator of.
@@ -26,6 +27,52 @@ impl CoordinatorType {
             Self::Transaction => "transactional id",
         }
     }
+
+    /// The first version of FindCoordinator that can ask for it.
+    pub(crate) fn min_version(self) -> i16 {
+        match self {
+            Self::Group => 0,
+            Self::Transaction => 1,
+        }
+    }
+
+    /// The request for these keys; one alone before [`COORDINATORS_IN_BATCHES_SINCE`].
+    pub(crate) fn request<'a>(
+        self,
+        version: i16,
+        keys: impl IntoIterator<Item = &'a str>,
+    ) -> FindCoordinatorRequest {
+        let mut request = FindCoordinatorRequest { key_type: self.code(), ..Default::default() };
+        let keys = keys.into_iter().map(str::to_owned);
+        if version < COORDINATORS_IN_BATCHES_SINCE {
+            request.key = keys.collect();
+        } else {
+            request.coordinator_keys = keys.collect();
+        }
+        request
+    }
+
+    /// The coordinator of a key, as an answer has it.
+    ///
+    /// # Errors
+    /// What the broker says of the key; [`ErrorKind::Protocol`] when it does not name the key.
+    fn read(self, version: i16, response: &FindCoordinatorResponse, key: &str) -> Result<Node> {
+        let what = || format!("looking for the coordinator of {} {key}", self.name());
+        let (code, node, host, port) = if version < COORDINATORS_IN_BATCHES_SINCE {
+            (response.error_code, response.node_id, &response.host, response.port)
+        } else {
+            let one = response.coordinators.iter().find(|one| one.key == key).ok_or_else(|| {
+                Error::new(ErrorKind::Protocol, format!("{}: the broker's answer leaves it out", what()))
+            })?;
+            (one.error_code, one.node_id, &one.host, one.port)
+        };
+        if !code.is_ok() {
+            return Err(Error::from_code(code, what()));
+        }
+        Node::from_answer(node, host, port, None).ok_or_else(|| {
+            Error::from_code(ErrorCode::COORDINATOR_NOT_AVAILABLE, format!("{}: it has no address", what()))
+        })
+    }
 }
 
 impl Cluster {
@@ -39,34 +86,106 @@ impl Cluster {
         let node = self.manager().least_loaded_node().ok_or_else(|| {
             Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
         })?;
-        let connection = self.manager().connection(node).await?;
-        let least = if kind == CoordinatorType::Group { 0 } else { 1 };
+        let connection = self.manager().connection(node).await.map_err(retriable)?;
         let version = connection.pick_version::<FindCoordinatorRequest>(i16::MAX)?;
-        if version < least {
+        if version < kind.min_version() {
             let text = format!("node {node} knows of no coordinators of a {}: it is too old", kind.name());
             return Err(Error::new(ErrorKind::UnsupportedVersion, text));
         }
-        let mut request = FindCoordinatorRequest { key_type: kind.code(), ..Default::default() };
-        if version >= 4 {
-            request.coordinator_keys = vec![key.to_owned()];
-        } else {
-            request.key = key.to_owned();
-        }
-        let response = connection.send_at(&request, version, self.0.config.request_timeout).await?;
-        let (code, id, host, port) = match response.coordinators.into_iter().next() {
-            Some(found) => (found.error_code, found.node_id, found.host, found.port),
-            None => (response.error_code, response.node_id, response.host, response.port),
-        };
-        if !code.is_ok() {
-            return Err(Error::from_code(code, format_args!("coordinator of {} {key}", kind.name())));
-        }
-        let port = u16::try_from(port).ok().filter(|_| id >= 0 && !host.is_empty()).ok_or_else(|| {
-            Error::new(ErrorKind::Protocol, "the broker named a coordinator without an address")
-                .with_retriable(true)
-        })?;
-        let rack = self.snapshot().broker(id).and_then(|node| node.rack.clone());
-        self.add_broker(Node { id, host, port, rack });
+        let request = kind.request(version, [key]);
+        let timeout = self.0.config.request_timeout;
+        let response = connection.send_at(&request, version, timeout).await.map_err(retriable)?;
+        let id = self.learn_coordinator(kind, version, &response, key)?;
         log::debug!("node {id} coordinates {} {key}", kind.name());
         Ok(id)
+    }
+
+    /// Finds the coordinator of a key in an answer, and makes it one that can be connected to. Returns its id.
+    ///
+    /// # Errors
+    /// What the broker says of the key; [`ErrorKind::Protocol`] when it does not name the key.
+    pub(crate) fn learn_coordinator(
+        &self,
+        kind: CoordinatorType,
+        version: i16,
+        response: &FindCoordinatorResponse,
+        key: &str,
+    ) -> Result<i32> {
+        let node = kind.read(version, response, key)?;
+        let id = node.id;
+        let rack = self.snapshot().broker(id).and_then(|known| known.rack.clone());
+        self.add_broker(Node { rack, ..node });
+        Ok(id)
+    }
+}
+
+/// A broker that cannot be reached now can be another time, or another one can.
+pub(crate) fn retriable(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Connection | ErrorKind::Dns | ErrorKind::Timeout => error.with_retriable(true),
+        _ => error,
+    }
+}
+
+/// The version of FindCoordinator that takes several keys (KIP-699).
+pub(crate) const COORDINATORS_IN_BATCHES_SINCE: i16 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::find_coordinator::Coordinator;
+
+    fn found(key: &str, node_id: i32, port: i32) -> Coordinator {
+        Coordinator { key: key.to_owned(), node_id, host: "there".to_owned(), port, ..Default::default() }
+    }
+
+    #[test]
+    fn the_coordinator_is_that_of_the_key() {
+        let response = FindCoordinatorResponse {
+            coordinators: vec![found("other", 1, 9092), found("g", 2, 9092)],
+            ..Default::default()
+        };
+        let read = |key| CoordinatorType::Group.read(4, &response, key);
+        assert_eq!(read("g").map(|node| node.id).ok(), Some(2));
+        let error = read("third").expect_err("it is left out");
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().contains("group third"), "{error}");
+    }
+
+    #[test]
+    fn brokers_of_old_answer_for_the_one_key() {
+        let mut response = FindCoordinatorResponse {
+            node_id: 3,
+            host: "there".to_owned(),
+            port: 9092,
+            ..Default::default()
+        };
+        let read = |response: &_| CoordinatorType::Transaction.read(3, response, "t");
+        assert_eq!(read(&response).map(|node| node.id).ok(), Some(3));
+        response.error_code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        let error = read(&response).expect_err("refused");
+        assert_eq!(error.code(), Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+    }
+
+    #[test]
+    fn no_address_is_none_yet() {
+        for (id, port) in [(1, 0), (1, -1), (1, 70_000), (-1, 9092)] {
+            let response =
+                FindCoordinatorResponse { coordinators: vec![found("g", id, port)], ..Default::default() };
+            let error = CoordinatorType::Group.read(6, &response, "g").expect_err("no address");
+            assert_eq!(
+                (error.code(), error.is_retriable()),
+                (Some(ErrorCode::COORDINATOR_NOT_AVAILABLE), true)
+            );
+        }
+    }
+
+    #[test]
+    fn keys_go_where_the_version_has_them() {
+        let old = CoordinatorType::Transaction.request(3, ["t"]);
+        assert_eq!((old.key_type, old.key.as_str(), old.coordinator_keys.len()), (1, "t", 0));
+        let new = CoordinatorType::Group.request(4, ["a", "b"]);
+        assert_eq!((new.key_type, new.key.as_str()), (0, ""));
+        assert_eq!(new.coordinator_keys, ["a", "b"]);
     }
 }

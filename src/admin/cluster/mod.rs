@@ -22,8 +22,7 @@ use std::collections::BTreeSet;
 pub use versions::BrokerApiVersions;
 
 use super::{
-    AclOperation, Admin, At, Call, KafkaAdminClient, Route, authorized_operations, metadata_request, node_of,
-    verdict,
+    AclOperation, Admin, At, Call, KafkaAdminClient, Route, authorized_operations, metadata_request, verdict,
 };
 use crate::error::{ErrorKind, Result};
 use crate::protocol::messages::{
@@ -96,12 +95,9 @@ impl Admin {
             cluster_id: Some(response.cluster_id),
             controller_id: Some(response.controller_id).filter(|&id| id >= 0),
             fenced: fenced.map(|broker| broker.broker_id).collect(),
-            brokers: in_order(
-                response
-                    .brokers
-                    .iter()
-                    .filter_map(|node| node_of(node.broker_id, &node.host, node.port, node.rack.as_deref())),
-            ),
+            brokers: in_order(response.brokers.iter().filter_map(|node| {
+                Node::from_answer(node.broker_id, &node.host, node.port, node.rack.as_deref())
+            })),
             authorized_operations: authorized_operations(response.cluster_authorized_operations),
         })
     }
@@ -119,12 +115,9 @@ impl Admin {
             cluster_id: response.cluster_id,
             controller_id: Some(response.controller_id).filter(|&id| id >= 0),
             fenced: BTreeSet::new(),
-            brokers: in_order(
-                response
-                    .brokers
-                    .iter()
-                    .filter_map(|node| node_of(node.node_id, &node.host, node.port, node.rack.as_deref())),
-            ),
+            brokers: in_order(response.brokers.iter().filter_map(|node| {
+                Node::from_answer(node.node_id, &node.host, node.port, node.rack.as_deref())
+            })),
             authorized_operations: authorized_operations(response.cluster_authorized_operations),
         })
     }

@@ -25,7 +25,7 @@ use crate::net::connection::Connection;
 use crate::net::manager::NodeId;
 use crate::protocol::Request;
 
-pub(super) use route::{Route, metadata_request, node_of};
+pub(super) use route::{Route, metadata_request};
 pub(super) use since::At;
 
 /// One call of the program.

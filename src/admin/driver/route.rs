@@ -6,13 +6,12 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{At, Call, Item};
 use crate::admin::{Admin, Results};
+use crate::cluster::{COORDINATORS_IN_BATCHES_SINCE, CoordinatorType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
 use crate::protocol::messages::metadata::MetadataRequestTopic;
-use crate::protocol::messages::{
-    FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse,
-};
+use crate::protocol::messages::{FindCoordinatorResponse, MetadataRequest, MetadataResponse};
 use crate::types::{Node, TopicPartition};
 
 /// Who answers for an item.
@@ -52,7 +51,7 @@ impl Admin {
                 Route::Leader(partition) => leaders.push((at, partition)),
             }
         }
-        for (kind, wanted) in [(GROUP, groups), (TRANSACTIONAL_ID, ids)] {
+        for (kind, wanted) in [(CoordinatorType::Group, groups), (CoordinatorType::Transaction, ids)] {
             if wanted.is_empty() {
                 continue;
             }
@@ -127,7 +126,9 @@ impl Admin {
     fn learn(&self, response: &MetadataResponse) -> Vec<Node> {
         let brokers = response.brokers.iter();
         let nodes: Vec<Node> = brokers
-            .filter_map(|broker| node_of(broker.node_id, &broker.host, broker.port, broker.rack.as_deref()))
+            .filter_map(|broker| {
+                Node::from_answer(broker.node_id, &broker.host, broker.port, broker.rack.as_deref())
+            })
             .collect();
         nodes.iter().for_each(|node| self.cluster.add_broker(node.clone()));
         nodes
@@ -136,25 +137,18 @@ impl Admin {
     fn coordinators(
         &self,
         call: Call,
-        kind: i8,
+        kind: CoordinatorType,
         ids: Vec<String>,
     ) -> LocalBoxFuture<'_, Results<String, NodeId>> {
         let items: Vec<Item<String>> = ids.into_iter().map(|id| Item::new(Route::Any, id)).collect();
         let request = move |at: &At, ids: &[&String]| {
-            if kind != GROUP {
-                at.need(1, "looking for the coordinator of a transactional id")?;
-            }
-            let keys = ids.iter().map(|id| (*id).clone());
-            let mut request = FindCoordinatorRequest { key_type: kind, ..Default::default() };
-            if at.version < COORDINATORS_IN_BATCHES_SINCE {
-                request.key = keys.collect();
-            } else {
-                request.coordinator_keys = keys.collect();
-            }
-            Ok(request)
+            at.need(kind.min_version(), "looking for the coordinator of a transactional id")?;
+            Ok(kind.request(at.version, ids.iter().map(|id| id.as_str())))
         };
-        let read = |_: &At, response: FindCoordinatorResponse, ids: &[&String]| {
-            let found = |id: &&String| self.coordinator_of(&response, id);
+        let read = move |at: &At, response: FindCoordinatorResponse, ids: &[&String]| {
+            let found = |id: &&String| {
+                self.cluster.learn_coordinator(kind, at.version, &response, id).map(NodeId::Broker)
+            };
             ids.iter().map(found).collect()
         };
         let call = call.one_by_one_before(COORDINATORS_IN_BATCHES_SINCE);
@@ -164,27 +158,6 @@ impl Admin {
             }
             self.ask(call, items, request, read).await
         })
-    }
-
-    fn coordinator_of(&self, response: &FindCoordinatorResponse, id: &str) -> Result<NodeId> {
-        let what = || format!("looking for the coordinator of {id}");
-        let batch = !response.coordinators.is_empty();
-        let one = response.coordinators.iter().find(|one| one.key == id);
-        let (code, node, host, port) = match one {
-            Some(one) => (one.error_code, one.node_id, &one.host, one.port),
-            None if batch => return Err(super::unanswered(&what())),
-            None => (response.error_code, response.node_id, &response.host, response.port),
-        };
-        if !code.is_ok() {
-            return Err(Error::from_code(code, what()));
-        }
-        let rack = self.cluster.snapshot().broker(node).and_then(|known| known.rack.clone());
-        let node = node_of(node, host, port, rack.as_deref()).ok_or_else(|| {
-            Error::from_code(ErrorCode::COORDINATOR_NOT_AVAILABLE, format!("{}: it has no address", what()))
-        })?;
-        let id = node.id;
-        self.cluster.add_broker(node);
-        Ok(NodeId::Broker(id))
     }
 
     async fn leaders(
@@ -256,12 +229,6 @@ pub(in crate::admin) fn metadata_request(
     }
 }
 
-/// A broker of an answer, unless its address cannot be one.
-pub(in crate::admin) fn node_of(id: i32, host: &str, port: i32, rack: Option<&str>) -> Option<Node> {
-    let port = u16::try_from(port).ok().filter(|&port| port > 0 && id >= 0 && !host.is_empty())?;
-    Some(Node { id, host: host.to_owned(), port, rack: rack.map(str::to_owned) })
-}
-
 fn brokers_only(call: Call) -> Error {
     let text = format!(
         "{}: controllers do not answer this: build the client with bootstrap.servers instead of \
@@ -270,13 +237,6 @@ fn brokers_only(call: Call) -> Error {
     );
     Error::new(ErrorKind::IllegalState, text)
 }
-
-/// What FindCoordinator looks for.
-const GROUP: i8 = 0;
-const TRANSACTIONAL_ID: i8 = 1;
-
-/// The version of FindCoordinator that takes several ids (KIP-699).
-const COORDINATORS_IN_BATCHES_SINCE: i16 = 4;
 
 /// The version of Metadata that can forbid to create what it asks for.
 const NO_AUTO_CREATE_SINCE: i16 = 4;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::sensors::GroupMeter;
 use super::turn::Turn;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, CoordinatorType, retriable};
 use crate::config::ConsumerConfig;
 use crate::consumer::event::Events;
 use crate::consumer::group::member::Member;
@@ -16,8 +16,6 @@ use crate::net::backoff::Backoff;
 use crate::net::connection::Connection;
 use crate::net::manager::NodeId;
 use crate::protocol::Request;
-use crate::protocol::messages::FindCoordinatorRequest;
-use crate::types::Node;
 
 /// The IO side of the group. Cheap to clone; it lives on the IO thread.
 #[derive(Clone)]
@@ -121,33 +119,7 @@ impl Coordinator {
 
     async fn find(&self) -> Result<i32> {
         let (cluster, group_id) = (&self.0.cluster, &self.0.group_id);
-        cluster.bootstrap().await?;
-        let node = cluster.manager().least_loaded_node().ok_or_else(|| {
-            Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
-        })?;
-        let connection = cluster.manager().connection(node).await.map_err(retriable)?;
-        let version = connection.pick_version::<FindCoordinatorRequest>(i16::MAX)?;
-        let mut request = FindCoordinatorRequest::default();
-        if version >= 4 {
-            request.coordinator_keys = vec![group_id.clone()];
-        } else {
-            request.key = group_id.clone();
-        }
-        let timeout = self.0.config.common.request_timeout;
-        let response = connection.send_at(&request, version, timeout).await.map_err(retriable)?;
-        let (code, id, host, port) = match response.coordinators.into_iter().next() {
-            Some(found) => (found.error_code, found.node_id, found.host, found.port),
-            None => (response.error_code, response.node_id, response.host, response.port),
-        };
-        if !code.is_ok() {
-            return Err(self.error(code, "FindCoordinator"));
-        }
-        let port = u16::try_from(port).ok().filter(|_| id >= 0 && !host.is_empty()).ok_or_else(|| {
-            Error::new(ErrorKind::Protocol, "the broker named a coordinator without an address")
-                .with_retriable(true)
-        })?;
-        let rack = cluster.snapshot().broker(id).and_then(|node| node.rack.clone());
-        cluster.add_broker(Node { id, host, port, rack });
+        let id = cluster.find_coordinator(CoordinatorType::Group, group_id).await?;
         log::info!("group {group_id}: node {id} is the coordinator");
         self.0.node.set(Some(id));
         Ok(id)
@@ -180,13 +152,5 @@ impl Coordinator {
     /// A code as an error that names the group.
     pub(super) fn error(&self, code: ErrorCode, what: &str) -> Error {
         Error::from_code(code, format_args!("{what} of group {}", self.0.group_id))
-    }
-}
-
-/// A broker that cannot be reached now can be another time, or another one can.
-fn retriable(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Connection | ErrorKind::Dns | ErrorKind::Timeout => error.with_retriable(true),
-        _ => error,
     }
 }
