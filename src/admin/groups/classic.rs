@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{GroupState, at_coordinators};
+use super::GroupState;
 use crate::admin::{
-    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, unanswered, verdict,
+    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, verdict,
 };
 use crate::error::{Error, Result};
 use crate::error_code::ErrorCode;
@@ -122,21 +122,14 @@ impl Admin {
         call: Call,
         groups: Vec<String>,
     ) -> Results<String, ClassicGroupDescription> {
-        let request = |at: &At, groups: &[&String]| {
-            Ok(DescribeGroupsRequest {
-                groups: groups.iter().map(|group| (*group).clone()).collect(),
-                include_authorized_operations: at.version >= OPERATIONS_SINCE,
-            })
+        let request = |at: &At, groups| DescribeGroupsRequest {
+            groups,
+            include_authorized_operations: at.version >= OPERATIONS_SINCE,
         };
-        let read = |at: &At, mut response: DescribeGroupsResponse, groups: &[&String]| {
-            let found = |group: &&String| {
-                let index = response.groups.iter().position(|answer| answer.group_id == **group);
-                let answer = index.map(|index| response.groups.swap_remove(index));
-                described(answer.ok_or_else(|| unanswered(DESCRIBE))?, self.node_of(at))
-            };
-            groups.iter().map(found).collect()
+        let lines = |response: DescribeGroupsResponse| {
+            response.groups.into_iter().map(|group| (group.group_id.clone(), group)).collect()
         };
-        self.ask(call, at_coordinators(groups), request, read).await
+        self.describe_at_coordinators(call, groups, request, lines, described).await
     }
 }
 

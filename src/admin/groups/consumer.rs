@@ -1,7 +1,7 @@
 //! Groups of consumers, of the new protocol (KIP-848) and of the classic one.
 
 use super::classic::{ClassicGroupDescription, ClassicMember};
-use super::{GroupState, GroupType, assigned, at_coordinators, some_text};
+use super::{GroupState, GroupType, assigned, some_text};
 use crate::admin::{
     AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, unanswered, verdict,
 };
@@ -105,26 +105,14 @@ impl Admin {
         call: Call,
         groups: Vec<String>,
     ) -> Results<String, ConsumerGroupDescription> {
-        let request = |_: &At, groups: &[&String]| {
-            Ok(ConsumerGroupDescribeRequest {
-                group_ids: groups.iter().map(|group| (*group).clone()).collect(),
-                include_authorized_operations: true,
-            })
+        let request = |_: &At, group_ids| ConsumerGroupDescribeRequest {
+            group_ids,
+            include_authorized_operations: true,
         };
-        let read = |at: &At, mut response: ConsumerGroupDescribeResponse, groups: &[&String]| {
-            let found = |group: &&String| {
-                let index = response.groups.iter().position(|answer| answer.group_id == **group);
-                let answer = index.map(|index| response.groups.swap_remove(index));
-                described(answer.ok_or_else(|| unanswered(DESCRIBE))?, self.node_of(at))
-            };
-            groups.iter().map(found).collect()
+        let lines = |response: ConsumerGroupDescribeResponse| {
+            response.groups.into_iter().map(|group| (group.group_id.clone(), group)).collect()
         };
-        self.ask(call, at_coordinators(groups), request, read).await
-    }
-
-    /// The broker that has answered.
-    pub(super) fn node_of(&self, at: &At) -> Option<Node> {
-        self.cluster.snapshot().broker(at.broker()?).cloned()
+        self.describe_at_coordinators(call, groups, request, lines, described).await
     }
 }
 

@@ -47,9 +47,9 @@ pub use topology::{
 
 use super::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
-use crate::protocol::Uuid;
 use crate::protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
-use crate::types::TopicPartition;
+use crate::protocol::{Request, Uuid};
+use crate::types::{Node, TopicPartition};
 
 impl KafkaAdminClient {
     /// Deletes groups of any kind, with their offsets. Needs Kafka 1.1, and groups without members. Java's
@@ -100,6 +100,34 @@ impl Admin {
             groups.iter().map(deleted).collect()
         };
         self.ask(call.never_twice(), at_coordinators(groups), request, read).await
+    }
+}
+
+impl Admin {
+    /// Asks for groups at their coordinators, and reads each one's line of the answer. `lines` has them with the
+    /// groups' ids.
+    async fn describe_at_coordinators<R: Request, L, D>(
+        &self,
+        call: Call,
+        groups: Vec<String>,
+        request: impl Fn(&At, Vec<String>) -> R,
+        lines: impl Fn(R::Response) -> Vec<(String, L)>,
+        described: impl Fn(L, Option<Node>) -> Result<D>,
+    ) -> Results<String, D> {
+        let request = |at: &At, groups: &[&String]| {
+            Ok(request(at, groups.iter().map(|&group| group.clone()).collect()))
+        };
+        let read = |at: &At, response: R::Response, groups: &[&String]| {
+            let mut lines = lines(response);
+            let coordinator = at.broker().and_then(|id| self.cluster.snapshot().broker(id).cloned());
+            let found = |group: &&String| {
+                let index = lines.iter().position(|(id, _)| id == *group);
+                let line = index.map(|index| lines.swap_remove(index).1);
+                described(line.ok_or_else(|| unanswered(call.what))?, coordinator.clone())
+            };
+            groups.iter().map(found).collect()
+        };
+        self.ask(call, at_coordinators(groups), request, read).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Share groups (KIP-932).
 
-use super::{GroupState, assigned, at_coordinators, some_text};
+use super::{GroupState, assigned, some_text};
 use crate::admin::{
-    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, unanswered, verdict,
+    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, verdict,
 };
 use crate::error::Result;
 use crate::protocol::messages::share_group_describe::{DescribedGroup, Member};
@@ -79,21 +79,12 @@ impl Admin {
         call: Call,
         groups: Vec<String>,
     ) -> Results<String, ShareGroupDescription> {
-        let request = |_: &At, groups: &[&String]| {
-            Ok(ShareGroupDescribeRequest {
-                group_ids: groups.iter().map(|group| (*group).clone()).collect(),
-                include_authorized_operations: true,
-            })
+        let request =
+            |_: &At, group_ids| ShareGroupDescribeRequest { group_ids, include_authorized_operations: true };
+        let lines = |response: ShareGroupDescribeResponse| {
+            response.groups.into_iter().map(|group| (group.group_id.clone(), group)).collect()
         };
-        let read = |at: &At, mut response: ShareGroupDescribeResponse, groups: &[&String]| {
-            let found = |group: &&String| {
-                let index = response.groups.iter().position(|answer| answer.group_id == **group);
-                let answer = index.map(|index| response.groups.swap_remove(index));
-                described(answer.ok_or_else(|| unanswered(DESCRIBE))?, self.node_of(at))
-            };
-            groups.iter().map(found).collect()
-        };
-        self.ask(call, at_coordinators(groups), request, read).await
+        self.describe_at_coordinators(call, groups, request, lines, described).await
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::topology::{Subtopology, TopologyDescription, TopologyStatus};
-use super::{GroupState, at_coordinators, some_text};
+use super::{GroupState, some_text};
 use crate::admin::{
-    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, unanswered, verdict,
+    AclOperation, Admin, At, Call, KafkaAdminClient, Results, authorized_operations, verdict,
 };
 use crate::error::Result;
 use crate::protocol::messages::streams_group_describe as message;
@@ -130,22 +130,15 @@ impl Admin {
         call: Call,
         groups: Vec<String>,
     ) -> Results<String, StreamsGroupDescription> {
-        let request = |at: &At, groups: &[&String]| {
-            Ok(StreamsGroupDescribeRequest {
-                group_ids: groups.iter().map(|group| (*group).clone()).collect(),
-                include_authorized_operations: true,
-                include_topology_description: at.version >= TOPOLOGY_SINCE,
-            })
+        let request = |at: &At, group_ids| StreamsGroupDescribeRequest {
+            group_ids,
+            include_authorized_operations: true,
+            include_topology_description: at.version >= TOPOLOGY_SINCE,
         };
-        let read = |at: &At, mut response: StreamsGroupDescribeResponse, groups: &[&String]| {
-            let found = |group: &&String| {
-                let index = response.groups.iter().position(|answer| answer.group_id == **group);
-                let answer = index.map(|index| response.groups.swap_remove(index));
-                described(answer.ok_or_else(|| unanswered(DESCRIBE))?, self.node_of(at))
-            };
-            groups.iter().map(found).collect()
+        let lines = |response: StreamsGroupDescribeResponse| {
+            response.groups.into_iter().map(|group| (group.group_id.clone(), group)).collect()
         };
-        self.ask(call, at_coordinators(groups), request, read).await
+        self.describe_at_coordinators(call, groups, request, lines, described).await
     }
 }
 
