@@ -1,6 +1,8 @@
 //! What groups have committed.
 
-use super::TOPIC_NAMES_UNTIL;
+use std::collections::HashMap;
+
+use super::{TOPIC_NAMES_UNTIL, in_order};
 use crate::admin::partitions::by_topic;
 use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::{Error, Result};
@@ -189,7 +191,7 @@ impl Admin {
 /// What an answer says of one group.
 fn offsets_of(version: i16, response: &OffsetFetchResponse, spec: &GroupOffsetsSpec) -> Result<Offsets> {
     let what = format!("{LIST} {}", spec.group);
-    let mut found = Offsets::new();
+    let mut found = HashMap::new();
     let mut add =
         |topic: &str, index: i32, offset: i64, epoch: i32, note: Option<&String>, code: ErrorCode| {
             if code == ErrorCode::UNSTABLE_OFFSET_COMMIT {
@@ -204,7 +206,7 @@ fn offsets_of(version: i16, response: &OffsetFetchResponse, spec: &GroupOffsetsS
             let result = verdict(code, None, &what)
                 .map(|()| (offset >= 0).then(committed))
                 .map_err(|error| error.with_topic(topic).with_partition(index));
-            found.push((TopicPartition::new(topic, index), result));
+            found.insert(TopicPartition::new(topic, index), result);
             Ok(())
         };
     if version >= GROUPS_SINCE {
@@ -234,17 +236,7 @@ fn offsets_of(version: i16, response: &OffsetFetchResponse, spec: &GroupOffsetsS
             }
         }
     }
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let Some(wanted) = &spec.partitions else { return Ok(found) };
-    let result = |partition: &TopicPartition| {
-        let answer = found.iter().find(|(known, _)| known == partition).map(|(_, result)| result.clone());
-        let answer = answer.unwrap_or_else(|| {
-            let error = unanswered(&what).with_topic(partition.topic());
-            Err(error.with_partition(partition.partition()))
-        });
-        (partition.clone(), answer)
-    };
-    Ok(wanted.iter().map(result).collect())
+    Ok(in_order(found, spec.partitions.as_deref(), &what))
 }
 
 const LIST: &str = "list offsets of group";

@@ -34,11 +34,35 @@ pub use list::GroupOffsetsSpec;
 pub use reset::OffsetReset;
 pub use share::{ShareGroupOffset, ShareGroupOffsetsSpec};
 
-use super::{Item, Route};
+use std::collections::HashMap;
+
+use super::partitions::of_partition;
+use super::{Item, Results, Route, unanswered};
+use crate::error::Result;
+use crate::types::TopicPartition;
 
 /// Partitions of a group, each an item of its own at the group's coordinator.
 fn of_group<K>(group: &str, partitions: impl IntoIterator<Item = K>) -> Vec<Item<K>> {
     partitions.into_iter().map(|one| Item::new(Route::Group(group.to_owned()), one)).collect()
+}
+
+/// What an answer says of the partitions that were asked for, in their order; of all of them, sorted, if none were
+/// named. `what` was done, for the error of a partition that is left out.
+fn in_order<T: Clone>(
+    found: HashMap<TopicPartition, Result<T>>,
+    wanted: Option<&[TopicPartition]>,
+    what: &str,
+) -> Results<TopicPartition, T> {
+    let Some(wanted) = wanted else {
+        let mut all: Results<TopicPartition, T> = found.into_iter().collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        return all;
+    };
+    let result = |partition: &TopicPartition| {
+        let missing = || Err(of_partition(unanswered(what), partition));
+        (partition.clone(), found.get(partition).cloned().unwrap_or_else(missing))
+    };
+    wanted.iter().map(result).collect()
 }
 
 /// The newest version of OffsetCommit and OffsetFetch that names topics; later ones have their ids.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::of_group;
+use super::{in_order, of_group};
 use crate::admin::partitions::by_topic;
 use crate::admin::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
@@ -105,7 +105,7 @@ impl KafkaAdminClient {
             };
             let read =
                 |_: &At, response: DescribeShareGroupOffsetsResponse, groups: &[&ShareGroupOffsetsSpec]| {
-                    groups.iter().map(|spec| listed(&response, &spec.group)).collect()
+                    groups.iter().map(|spec| listed(&response, spec)).collect()
                 };
             let results = admin.ask(call, items.collect(), request, read).await;
             Ok(results.into_iter().map(|(spec, result)| (spec.group, result)).collect())
@@ -200,9 +200,9 @@ impl KafkaAdminClient {
     }
 }
 
-fn listed(response: &DescribeShareGroupOffsetsResponse, group: &str) -> Result<Offsets> {
-    let what = format!("{LIST} {group}");
-    let answer = response.groups.iter().find(|answer| answer.group_id == group);
+fn listed(response: &DescribeShareGroupOffsetsResponse, spec: &ShareGroupOffsetsSpec) -> Result<Offsets> {
+    let what = format!("{LIST} {}", spec.group);
+    let answer = response.groups.iter().find(|answer| answer.group_id == spec.group);
     let answer = answer.ok_or_else(|| unanswered(&what))?;
     verdict(answer.error_code, answer.error_message.as_deref(), &what)?;
     let mut found: HashMap<TopicPartition, _> = HashMap::new();
@@ -219,9 +219,7 @@ fn listed(response: &DescribeShareGroupOffsetsResponse, group: &str) -> Result<O
             found.insert(TopicPartition::new(topic.topic_name.as_str(), line.partition_index), result);
         }
     }
-    let mut offsets: Offsets = found.into_iter().collect();
-    offsets.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(offsets)
+    Ok(in_order(found, spec.partitions.as_deref(), &what))
 }
 
 fn altered(response: &AlterShareGroupOffsetsResponse, group: &str, partition: &TopicPartition) -> Result<()> {
@@ -238,3 +236,41 @@ fn altered(response: &AlterShareGroupOffsetsResponse, group: &str, partition: &T
 const LIST: &str = "list offsets of share group";
 const ALTER: &str = "set offsets of share group";
 const DELETE: &str = "delete offsets of share group";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::messages::describe_share_group_offsets::{
+        DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
+        DescribeShareGroupOffsetsResponseTopic,
+    };
+
+    #[test]
+    fn a_partition_that_is_left_out_is_an_error_in_its_place() {
+        let line = |partition_index, start_offset| DescribeShareGroupOffsetsResponsePartition {
+            partition_index,
+            start_offset,
+            ..Default::default()
+        };
+        let response = DescribeShareGroupOffsetsResponse {
+            groups: vec![DescribeShareGroupOffsetsResponseGroup {
+                group_id: "g".to_owned(),
+                topics: vec![DescribeShareGroupOffsetsResponseTopic {
+                    topic_name: "t".to_owned(),
+                    partitions: vec![line(2, 7), line(0, -1)],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let all = listed(&response, &ShareGroupOffsetsSpec::new("g")).expect("offsets");
+        assert!(matches!(&all[..], [(_, Ok(None)), (_, Ok(Some(offset)))] if offset.start_offset == 7));
+        let spec = ShareGroupOffsetsSpec::new("g").partitions([("t", 2), ("t", 5), ("t", 0)]);
+        let some = listed(&response, &spec).expect("offsets");
+        let [(_, Ok(Some(_))), (partition, Err(error)), (_, Ok(None))] = &some[..] else {
+            panic!("{some:?}")
+        };
+        assert_eq!((partition.partition(), error.partition()), (5, Some(5)));
+    }
+}
