@@ -403,6 +403,33 @@ fn leaders_are_elected_and_partitions_moved() {
 }
 
 #[test]
+fn what_would_be_another_thing_the_second_time_is_done_once() {
+    let cluster = MockCluster::builder().topic("orders", 1).start().expect("a cluster");
+    let admin = client(&cluster);
+    admin.bootstrap(Duration::from_secs(5)).expect("brokers");
+    cluster.append("orders", 0, [("k", "x")]).expect("written");
+    let lost = |error: Option<&kavka::Error>| {
+        let error = error.expect("the answer is lost");
+        assert!(!error.is_retriable() && error.to_string().contains("may have been carried out"), "{error}");
+    };
+    let fault = cluster.on(ApiKey::DELETE_RECORDS).drop_after();
+    let deleted = admin.delete_records([(("orders", 0), RecordsToDelete::All)]).expect("an outcome");
+    lost(deleted[0].1.as_ref().err());
+    assert_eq!((fault.hits(), cluster.request_count(ApiKey::DELETE_RECORDS)), (1, 1));
+    let fault = cluster.on(ApiKey::DELETE_RECORDS).drop_after();
+    let deleted = admin.delete_records([(("orders", 0), RecordsToDelete::BeforeOffset(1))]).expect("an outcome");
+    assert_eq!((deleted[0].1.as_ref().ok(), fault.hits()), (Some(&1), 1));
+
+    let fault = cluster.on(ApiKey::ALTER_PARTITION_REASSIGNMENTS).drop_after();
+    let moved = admin.alter_partition_reassignments([(("orders", 0), None)]).expect("an outcome");
+    lost(moved[0].1.as_ref().err());
+    assert_eq!((fault.hits(), cluster.request_count(ApiKey::ALTER_PARTITION_REASSIGNMENTS)), (1, 1));
+    let fault = cluster.on(ApiKey::ALTER_PARTITION_REASSIGNMENTS).drop_after();
+    let moved = admin.alter_partition_reassignments([(("orders", 0), Some(vec![1]))]).expect("an outcome");
+    assert_eq!((codes(&moved), fault.hits()), (vec![None], 1));
+}
+
+#[test]
 fn a_dead_leader_costs_only_its_own_partitions() {
     let cluster = MockCluster::builder().brokers(3).start().expect("a cluster");
     let admin = client(&cluster).with_timeout(Duration::from_secs(3));

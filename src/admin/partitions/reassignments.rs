@@ -36,7 +36,8 @@ impl KafkaAdminClient {
     /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout), [`ErrorKind::Authorization`](crate::ErrorKind); for a
     /// partition [`INVALID_REPLICA_ASSIGNMENT`](crate::ErrorCode::INVALID_REPLICA_ASSIGNMENT),
     /// [`NO_REASSIGNMENT_IN_PROGRESS`](crate::ErrorCode::NO_REASSIGNMENT_IN_PROGRESS),
-    /// [`ErrorKind::UnknownTopic`](crate::ErrorKind::UnknownTopic).
+    /// [`ErrorKind::UnknownTopic`](crate::ErrorKind::UnknownTopic). With a cancellation among them, moves may have
+    /// begun or ended after [`ErrorKind::Connection`](crate::ErrorKind::Connection) all the same.
     pub fn alter_partition_reassignments(
         &self,
         moves: impl IntoIterator<Item = (impl Into<TopicPartition>, Option<Vec<i32>>)>,
@@ -61,6 +62,7 @@ impl KafkaAdminClient {
         if moves.is_empty() {
             return Ok(Vec::new());
         }
+        let cancels = moves.iter().any(|(_, to)| to.is_none());
         self.call(ALTER, move |admin, call| async move {
             let items = moves.into_iter().map(|one| Item::new(Route::Controller, one)).collect();
             let request = |at: &At, moves: &[&Move]| {
@@ -83,6 +85,8 @@ impl KafkaAdminClient {
             let read = |_: &At, response: AlterPartitionReassignmentsResponse, moves: &[&Move]| {
                 moves.iter().map(|(partition, _)| begun(&response, partition)).collect()
             };
+            // A cancellation that was carried out fails the second time.
+            let call = if cancels { call.never_twice() } else { call };
             let results = admin.ask(call, items, request, read).await;
             Ok(results.into_iter().map(|((partition, _), result)| name((partition, result))).collect())
         })

@@ -30,7 +30,9 @@ impl KafkaAdminClient {
     /// # Errors
     /// As [`list_partition_offsets`](Self::list_partition_offsets); for a partition
     /// [`ErrorKind::OffsetOutOfRange`](crate::ErrorKind::OffsetOutOfRange) for an offset behind the high
-    /// watermark, and [`POLICY_VIOLATION`](crate::ErrorCode::POLICY_VIOLATION) for a compacted topic.
+    /// watermark, and [`POLICY_VIOLATION`](crate::ErrorCode::POLICY_VIOLATION) for a compacted topic. With
+    /// [`RecordsToDelete::All`] the records may be gone after [`ErrorKind::Connection`](crate::ErrorKind::Connection)
+    /// all the same.
     pub fn delete_records(
         &self,
         partitions: impl IntoIterator<Item = (impl Into<TopicPartition>, impl Into<RecordsToDelete>)>,
@@ -40,6 +42,7 @@ impl KafkaAdminClient {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
+        let all = wanted.iter().any(|(_, records)| *records == RecordsToDelete::All);
         self.call(DELETE, move |admin, call| async move {
             let item = |wanted: (TopicPartition, _)| Item::new(Route::Leader(wanted.0.clone()), wanted);
             let items = wanted.into_iter().map(item).collect();
@@ -61,6 +64,8 @@ impl KafkaAdminClient {
             let read = |_: &At, response: DeleteRecordsResponse, wanted: &[&(TopicPartition, _)]| {
                 wanted.iter().map(|(partition, _)| low_watermark(&response, partition)).collect()
             };
+            // The second time, all are those that were written meanwhile, too.
+            let call = if all { call.never_twice() } else { call };
             let results = admin.ask(call, items, request, read).await;
             Ok(results.into_iter().map(|((partition, _), result)| name((partition, result))).collect())
         })
