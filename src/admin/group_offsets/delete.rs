@@ -31,7 +31,8 @@ impl KafkaAdminClient {
     /// For a partition [`GROUP_SUBSCRIBED_TO_TOPIC`](crate::ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC),
     /// [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND),
     /// [`ErrorKind::UnknownTopic`](crate::ErrorKind::UnknownTopic),
-    /// [`ErrorKind::Authorization`](crate::ErrorKind::Authorization).
+    /// [`ErrorKind::Authorization`](crate::ErrorKind::Authorization). After
+    /// [`ErrorKind::Connection`](crate::ErrorKind::Connection) they may be gone all the same.
     pub fn delete_group_offsets(
         &self,
         group: impl Into<String>,
@@ -55,8 +56,8 @@ impl KafkaAdminClient {
             let read = |_: &At, response: OffsetDeleteResponse, partitions: &[&TopicPartition]| {
                 partitions.iter().map(|partition| deleted(&response, &group, partition)).collect()
             };
-            // What is gone already can be deleted again.
-            Ok(admin.ask(call, of_group(&group, partitions), request, read).await)
+            // Before Kafka 4.0 a group without members goes with its last offset, and is not found the second time.
+            Ok(admin.ask(call.never_twice(), of_group(&group, partitions), request, read).await)
         })
     }
 }
