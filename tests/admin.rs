@@ -417,7 +417,8 @@ fn what_would_be_another_thing_the_second_time_is_done_once() {
     lost(deleted[0].1.as_ref().err());
     assert_eq!((fault.hits(), cluster.request_count(ApiKey::DELETE_RECORDS)), (1, 1));
     let fault = cluster.on(ApiKey::DELETE_RECORDS).drop_after();
-    let deleted = admin.delete_records([(("orders", 0), RecordsToDelete::BeforeOffset(1))]).expect("an outcome");
+    let deleted =
+        admin.delete_records([(("orders", 0), RecordsToDelete::BeforeOffset(1))]).expect("an outcome");
     assert_eq!((deleted[0].1.as_ref().ok(), fault.hits()), (Some(&1), 1));
 
     let fault = cluster.on(ApiKey::ALTER_PARTITION_REASSIGNMENTS).drop_after();

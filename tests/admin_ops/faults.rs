@@ -105,7 +105,8 @@ fn what_may_have_been_done_is_not_done_again() {
     assert!(error.to_string().contains("may have been carried out"), "{error}");
     assert!(!error.is_retriable());
     let fault = cluster.on(ApiKey::OFFSET_DELETE).drop_after();
-    let error = only(admin.delete_group_offsets("group-3", [("orders", 0)]).expect("asked")).expect_err("lost");
+    let error =
+        only(admin.delete_group_offsets("group-3", [("orders", 0)]).expect("asked")).expect_err("lost");
     assert_eq!((error.kind(), fault.hits()), (ErrorKind::Connection, 1));
     assert_eq!(cluster.committed("group-3", "orders", 0), None, "it was carried out");
     // What does the same thing when it is done twice is done again.

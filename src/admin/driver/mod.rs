@@ -6,6 +6,7 @@
 //! a connection that was lost. So a node that is dead, and an item that is refused, cost nobody else anything.
 //! At the deadline the items that are left get an error that names what stood in the way.
 
+mod at;
 mod route;
 mod since;
 
@@ -25,8 +26,8 @@ use crate::net::connection::Connection;
 use crate::net::manager::NodeId;
 use crate::protocol::Request;
 
+pub(super) use at::At;
 pub(super) use route::{Route, metadata_request};
-pub(super) use since::At;
 
 /// One call of the program.
 #[derive(Clone, Copy, Debug)]

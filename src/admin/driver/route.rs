@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::LocalBoxFuture;
 
 use super::{At, Call, Item};
+use crate::admin::partitions::of_partition;
 use crate::admin::{Admin, Results};
 use crate::cluster::{COORDINATORS_IN_BATCHES_SINCE, CoordinatorType};
 use crate::error::{Error, ErrorKind, Result};
@@ -122,6 +123,17 @@ impl Admin {
         })
     }
 
+    /// These brokers, or all that there are, each to be asked itself.
+    pub(in crate::admin) async fn each_broker(&self, call: Call, ids: &[i32]) -> Result<Vec<Item<i32>>> {
+        let mut ids: Vec<i32> = match ids {
+            [] => self.brokers(call).await?.into_iter().map(|node| node.id).collect(),
+            ids => ids.to_vec(),
+        };
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids.into_iter().map(|id| Item::new(Route::Broker(id), id)).collect())
+    }
+
     /// Makes the brokers of an answer reachable.
     fn learn(&self, response: &MetadataResponse) -> Vec<Node> {
         let brokers = response.brokers.iter();
@@ -187,11 +199,8 @@ impl Admin {
         };
         self.learn(&response);
         let leader = |(at, partition): (usize, &TopicPartition)| {
-            let node = leader_of(&response, partition).map_err(|code| {
-                Error::from_code(code, call.what)
-                    .with_topic(partition.topic())
-                    .with_partition(partition.partition())
-            });
+            let node = leader_of(&response, partition)
+                .map_err(|code| of_partition(Error::from_code(code, call.what), partition));
             (at, node)
         };
         partitions.into_iter().map(leader).collect()

@@ -1,7 +1,7 @@
 //! Setting a group's offsets.
 
 use super::{TOPIC_NAMES_UNTIL, of_group};
-use crate::admin::partitions::by_topic;
+use crate::admin::partitions::{by_topic, of_partition};
 use crate::admin::{Admin, At, Call, KafkaAdminClient, Results, unanswered, verdict};
 use crate::error::{Error, Result};
 use crate::error_code::ErrorCode;
@@ -103,7 +103,7 @@ fn altered(response: &OffsetCommitResponse, group: &str, partition: &TopicPartit
         }
         Some(line) => verdict(line.error_code, None, &what),
     };
-    result.map_err(|error| error.with_topic(partition.topic()).with_partition(partition.partition()))
+    result.map_err(|error| of_partition(error, partition))
 }
 
 const ALTER: &str = "set offsets of group";

@@ -1,7 +1,7 @@
 //! Forgetting a group's offsets.
 
 use super::of_group;
-use crate::admin::partitions::by_topic;
+use crate::admin::partitions::{by_topic, of_partition};
 use crate::admin::{At, KafkaAdminClient, Results, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
@@ -70,7 +70,7 @@ fn deleted(response: &OffsetDeleteResponse, group: &str, partition: &TopicPartit
         .and_then(|topic| topic.partitions.iter().find(|line| line.partition_index == partition.partition()));
     line.ok_or_else(|| unanswered(&what))
         .and_then(|line| verdict(line.error_code, None, &what))
-        .map_err(|error| error.with_topic(partition.topic()).with_partition(partition.partition()))
+        .map_err(|error| of_partition(error, partition))
 }
 
 const DELETE: &str = "delete offsets of group";

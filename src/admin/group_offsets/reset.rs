@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::list::GroupOffsetsSpec;
+use crate::admin::partitions::of_partition;
 use crate::admin::{Admin, Call, KafkaAdminClient, PartitionOffset, Results, unanswered};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind, Result};
@@ -179,7 +180,7 @@ impl Admin {
         let resolve = |(partition, reset): Plan| {
             let none = Known::default();
             let result = resolve(reset, known.get(&partition).unwrap_or(&none), group)
-                .map_err(|error| error.with_topic(partition.topic()).with_partition(partition.partition()));
+                .map_err(|error| of_partition(error, &partition));
             (partition, result)
         };
         plans.into_iter().map(resolve).collect()

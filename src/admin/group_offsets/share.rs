@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{in_order, of_group};
-use crate::admin::partitions::by_topic;
+use crate::admin::partitions::{by_topic, of_partition};
 use crate::admin::{At, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::alter_share_group_offsets::{
@@ -230,7 +230,7 @@ fn altered(response: &AlterShareGroupOffsetsResponse, group: &str, partition: &T
         .and_then(|topic| topic.partitions.iter().find(|line| line.partition_index == partition.partition()));
     line.ok_or_else(|| unanswered(&what))
         .and_then(|line| verdict(line.error_code, line.error_message.as_deref(), &what))
-        .map_err(|error| error.with_topic(partition.topic()).with_partition(partition.partition()))
+        .map_err(|error| of_partition(error, partition))
 }
 
 const LIST: &str = "list offsets of share group";

@@ -1,7 +1,7 @@
 //! Which groups there are.
 
 use super::{GroupState, GroupType};
-use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, verdict};
+use crate::admin::{Admin, At, Call, KafkaAdminClient, Results, verdict};
 use crate::error::Result;
 use crate::protocol::messages::list_groups::ListedGroup;
 use crate::protocol::messages::{ListGroupsRequest, ListGroupsResponse};
@@ -133,17 +133,6 @@ impl Admin {
             vec![groups]
         };
         Ok(self.ask(call, items.collect(), request, read).await)
-    }
-
-    /// These brokers, or all that there are, each to be asked itself.
-    pub(in crate::admin) async fn each_broker(&self, call: Call, ids: &[i32]) -> Result<Vec<Item<i32>>> {
-        let mut ids: Vec<i32> = match ids {
-            [] => self.brokers(call).await?.into_iter().map(|node| node.id).collect(),
-            ids => ids.to_vec(),
-        };
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids.into_iter().map(|id| Item::new(Route::Broker(id), id)).collect())
     }
 }
 

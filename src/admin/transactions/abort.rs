@@ -1,6 +1,7 @@
 //! Ending a transaction that hangs.
 
 use super::hanging::HangingTransaction;
+use crate::admin::partitions::of_partition;
 use crate::admin::{At, Item, KafkaAdminClient, Route, unanswered, verdict};
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
@@ -95,7 +96,7 @@ fn aborted(response: &WriteTxnMarkersResponse, spec: &AbortTransactionSpec) -> R
     let result =
         answer.ok_or_else(|| unanswered(&what)).and_then(|answer| verdict(answer.error_code, None, &what));
     result.map_err(|error: Error| {
-        let error = error.with_topic(partition.topic()).with_partition(partition.partition());
+        let error = of_partition(error, partition);
         // For a producer the kind says that it must end; here it is about another one.
         if error.kind() == ErrorKind::ProducerFenced { error.with_retriable(false) } else { error }
     })

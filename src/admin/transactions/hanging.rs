@@ -7,6 +7,7 @@ use super::describe::TransactionDescription;
 use super::list::TransactionFilter;
 use super::producers::ProducerState;
 use super::state::TransactionState;
+use crate::admin::partitions::of_partition;
 use crate::admin::{Admin, At, Call, KafkaAdminClient, Route, metadata_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
@@ -219,9 +220,9 @@ impl Admin {
             .find(|partition| filter.brokers.is_empty() && !partitions.contains(partition));
         match missing {
             Some(partition) => {
-                Err(Error::new(ErrorKind::UnknownTopic, format!("{FIND}: there is no such partition"))
-                    .with_topic(partition.topic())
-                    .with_partition(partition.partition()))
+                let error =
+                    Error::new(ErrorKind::UnknownTopic, format!("{FIND}: there is no such partition"));
+                Err(of_partition(error, partition))
             }
             None => Ok(partitions),
         }

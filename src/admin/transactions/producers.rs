@@ -1,7 +1,6 @@
 //! What partitions know of the producers that write to them.
 
-use std::collections::BTreeMap;
-
+use crate::admin::partitions::{by_topic, of_partition};
 use crate::admin::{Admin, At, Call, Item, KafkaAdminClient, Results, Route, unanswered, verdict};
 use crate::error::Result;
 use crate::protocol::messages::describe_producers::{ProducerState as Described, TopicRequest};
@@ -80,15 +79,12 @@ impl Admin {
         };
         let items = partitions.into_iter().map(|partition| Item::new(route(&partition), partition)).collect();
         let request = |_: &At, partitions: &[&TopicPartition]| {
-            let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-            for partition in partitions {
-                topics.entry(partition.topic()).or_default().push(partition.partition());
-            }
-            let topic = |(name, partition_indexes): (&str, Vec<i32>)| TopicRequest {
+            let topics = by_topic(partitions.iter().map(|partition| (*partition, ()))).into_iter();
+            let topic = |(name, partitions): (&str, Vec<(i32, ())>)| TopicRequest {
                 name: name.to_owned(),
-                partition_indexes,
+                partition_indexes: partitions.into_iter().map(|(index, ())| index).collect(),
             };
-            Ok(DescribeProducersRequest { topics: topics.into_iter().map(topic).collect() })
+            Ok(DescribeProducersRequest { topics: topics.map(topic).collect() })
         };
         let read = |_: &At, response: DescribeProducersResponse, partitions: &[&TopicPartition]| {
             partitions.iter().map(|partition| described(&response, partition)).collect()
@@ -108,7 +104,7 @@ fn described(response: &DescribeProducersResponse, partition: &TopicPartition) -
         producers.sort_by_key(|producer| producer.producer_id);
         Ok(producers)
     });
-    producers.map_err(|error| error.with_topic(partition.topic()).with_partition(partition.partition()))
+    producers.map_err(|error| of_partition(error, partition))
 }
 
 fn state(producer: &Described) -> ProducerState {
