@@ -258,6 +258,20 @@ fn groups_and_their_offsets() {
     let all = json(&cluster, &["groups", "reset-offsets", "-g", "billing", "--to-earliest", "--yes"]);
     assert_eq!(all.as_array().map(Vec::len), Some(2), "all that the group has offsets for");
 
+    // A range without partitions and an unknown topic are errors, and keep nobody else's offsets.
+    for command in [&["reset-offsets", "--to-latest", "--dry-run"][..], &["delete-offsets"]] {
+        let some = ["-g", "billing", "-p", "orders:7-", "-p", "nothing:*", "-p", "orders:1-", "--yes"];
+        let output = admin(&cluster, &[&["groups"], command, &some].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(
+            told.contains("orders") && told.contains("the topic has 2") && told.contains("nothing"),
+            "{told}"
+        );
+        assert!(stdout(&output).contains("orders          1"), "{}", stdout(&output));
+        let output = admin(&cluster, &[&["groups"], command, &some[..4]].concat());
+        assert_eq!((output.status.code(), stdout(&output)), (Some(1), ""));
+    }
     let deleted = table(&cluster, &["groups", "delete-offsets", "-g", "billing", "-p", "orders:*", "--yes"]);
     assert!(deleted.contains("deleted"), "{deleted}");
     assert_eq!(cluster.committed("billing", "orders", 0), None);

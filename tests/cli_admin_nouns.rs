@@ -104,6 +104,16 @@ fn offsets_records_leaders_and_moves() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("nothing") && text(&output.stdout).contains("orders"));
 
+    let some = ["-p", "orders:7-:latest", "-p", "nothing:*:latest", "-p", "orders:1-:latest"];
+    let output = admin(&cluster, &[&["partitions", "list-offsets"], &some[..]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("orders") && told.contains("the topic has 2") && told.contains("nothing"),
+        "{told}"
+    );
+    assert_eq!(text(&output.stdout).lines().count(), 2, "a head, and the offset of the one that is there");
+
     let delete = ["partitions", "delete-records", "-r", "orders:1:3"];
     assert_eq!(admin(&cluster, &delete).status.code(), Some(2), "not without a word");
     let deleted = json(&cluster, &[&delete[..], &["--yes"]].concat());

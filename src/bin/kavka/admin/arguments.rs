@@ -1,11 +1,14 @@
 //! Arguments that several nouns have in common.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::hash::Hash;
 use std::str::FromStr;
 use std::time::Duration;
 
-use kavka::TopicPartition;
+use kavka::{Error, ErrorKind, OffsetSpec, TopicPartition};
 
+use super::report::Item;
 use super::session::Session;
 use crate::common::Outcome;
 
@@ -108,28 +111,110 @@ impl FromStr for PartitionRange {
     }
 }
 
-/// The partitions of ranges, each once; the cluster is asked how many there are where that is left open.
-pub(super) fn all_partitions(session: &Session, ranges: &[PartitionRange]) -> Outcome<Vec<TopicPartition>> {
-    let open: BTreeSet<&str> =
-        ranges.iter().filter(|range| range.last.is_none()).map(|range| range.topic.as_str()).collect();
-    let mut counts: HashMap<&str, i32> = HashMap::new();
+impl PartitionRange {
+    /// All partitions of a topic.
+    pub(super) fn all(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), first: 0, last: None }
+    }
+}
+
+impl fmt::Display for PartitionRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.first, self.last) {
+            (0, None) => f.write_str("*"),
+            (first, None) => write!(f, "{first}-"),
+            (first, Some(last)) if first == last => write!(f, "{first}"),
+            (first, Some(last)) => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+/// The partitions that ranges stand for, each with what was said of it.
+pub(super) struct Resolved<T> {
+    /// In the order of the ranges, nothing twice.
+    pub(super) partitions: Vec<(TopicPartition, T)>,
+    /// What became of the topics of ranges that stand for none, to be added to the report on the others.
+    pub(super) failures: Vec<(Item, kavka::Result<Item>)>,
+}
+
+/// Finds out which partitions ranges stand for; the cluster is asked how many there are where that is left open.
+pub(super) fn resolve<T: Copy + Eq + Hash>(
+    session: &Session,
+    ranges: &[(PartitionRange, T)],
+) -> Outcome<Resolved<T>> {
+    let open: BTreeSet<&str> = ranges
+        .iter()
+        .filter(|(range, _)| range.last.is_none())
+        .map(|(range, _)| range.topic.as_str())
+        .collect();
+    let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
+    let mut failures = Vec::new();
+    let mut fail = |topic: &str, error| failures.push((Item::new().with("topic", topic), Err(error)));
     if !open.is_empty() {
         let described =
             session.wait("describing topics", |admin| admin.describe_topics(open.iter().copied()))?;
         for (name, (_, topic)) in open.into_iter().zip(described) {
-            let count = topic?.partitions.len();
-            counts.insert(name, i32::try_from(count).unwrap_or(i32::MAX));
+            match topic {
+                Ok(topic) => {
+                    let last = topic.partitions.iter().map(|one| one.partition).max();
+                    counts.insert(name, last.map_or(0, |last| last.saturating_add(1)));
+                }
+                Err(error) => fail(name, error),
+            }
         }
     }
-    let mut all = BTreeSet::new();
-    for range in ranges {
+    let mut seen = HashSet::new();
+    let mut partitions = Vec::new();
+    for (range, said) in ranges {
         let end = match range.last {
             Some(last) => last.saturating_add(1),
-            None => counts.get(range.topic.as_str()).copied().unwrap_or_default(),
+            None => match counts.get(range.topic.as_str()) {
+                Some(&count) if count > range.first => count,
+                Some(&count) => {
+                    let text = format!("there are no partitions {range}: the topic has {count}");
+                    let error = Error::new(ErrorKind::InvalidArgument, text).with_topic(&range.topic);
+                    fail(&range.topic, error);
+                    continue;
+                }
+                // That is among the failures.
+                None => continue,
+            },
         };
-        all.extend((range.first..end).map(|index| TopicPartition::new(range.topic.as_str(), index)));
+        let numbers =
+            (range.first..end).map(|index| (TopicPartition::new(range.topic.as_str(), index), *said));
+        partitions.extend(numbers.filter(|one| seen.insert(one.clone())));
     }
-    Ok(all.into_iter().collect())
+    Ok(Resolved { partitions, failures })
+}
+
+/// What is looked for in a partition: a word, or a time in milliseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spec(pub(super) OffsetSpec);
+
+impl FromStr for Spec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let spec = match text.to_ascii_lowercase().replace('_', "-").as_str() {
+            "earliest" => OffsetSpec::Earliest,
+            "latest" => OffsetSpec::Latest,
+            "max-timestamp" => OffsetSpec::MaxTimestamp,
+            "earliest-local" => OffsetSpec::EarliestLocal,
+            "latest-tiered" => OffsetSpec::LatestTiered,
+            "earliest-pending-upload" => OffsetSpec::EarliestPendingUpload,
+            number => match number.parse() {
+                Ok(time) if time >= 0 => OffsetSpec::Timestamp(time),
+                _ => {
+                    return Err(
+                        "it has to be earliest, latest, max-timestamp, earliest-local, latest-tiered, \
+                                earliest-pending-upload, or a time in milliseconds since 1970"
+                            .to_owned(),
+                    );
+                }
+            },
+        };
+        Ok(Self(spec))
+    }
 }
 
 /// A key and its value.
@@ -200,6 +285,7 @@ mod tests {
             ("a:b:2-", range(2, None)),
             ("a:b:*", range(0, None)),
         ] {
+            assert_eq!(expected.to_string(), text.rsplit(':').next().expect("a range"));
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         for text in ["orders", ":1", "orders:", "orders:3-1", "orders:-1", "orders:x", "orders:0-2000000000"]
@@ -211,6 +297,19 @@ mod tests {
         for text in ["orders", "orders:1", "orders:1:-1", "orders:x:1", ":1:1"] {
             assert!(text.parse::<PartitionOffset>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn specs_are_words_or_times() {
+        for (text, spec) in [
+            ("earliest", OffsetSpec::Earliest),
+            ("MAX_TIMESTAMP", OffsetSpec::MaxTimestamp),
+            ("earliest-pending-upload", OffsetSpec::EarliestPendingUpload),
+            ("17", OffsetSpec::Timestamp(17)),
+        ] {
+            assert_eq!(text.parse(), Ok(Spec(spec)), "{text}");
+        }
+        assert!("-17".parse::<Spec>().is_err() && "now".parse::<Spec>().is_err());
     }
 
     #[test]

@@ -85,10 +85,15 @@ impl Report {
     /// A report on things that may have failed, each on its own: `key` says which, the result what became of it.
     pub(super) fn results(results: impl IntoIterator<Item = (Item, Result<Item>)>) -> Self {
         let mut report = Self::list([]);
-        for (key, result) in results {
-            report.add(key, result);
-        }
+        report.extend(results);
         report
+    }
+
+    /// Adds things that may have failed.
+    pub(super) fn extend(&mut self, results: impl IntoIterator<Item = (Item, Result<Item>)>) {
+        for (key, result) in results {
+            self.add(key, result);
+        }
     }
 
     /// Adds a thing that may have failed.

@@ -6,7 +6,7 @@ use clap::Args;
 use kavka::config::IsolationLevel;
 use kavka::{OffsetSpec, TopicPartition};
 
-use crate::admin::arguments::{PartitionOffset, PartitionRange, all_partitions};
+use crate::admin::arguments::{PartitionOffset, PartitionRange, Resolved, resolve};
 use crate::admin::report::{Item, Report};
 use crate::admin::session::Session;
 use crate::common::Outcome;
@@ -121,12 +121,19 @@ impl Alter {
 
 impl Delete {
     pub(super) fn run(self, session: &Session) -> Outcome<Report> {
-        let partitions = all_partitions(session, &self.partitions)?;
-        session.confirm(&format!("delete {} offsets of the group {}", partitions.len(), self.group))?;
+        let ranges: Vec<_> = self.partitions.into_iter().map(|range| (range, ())).collect();
+        let Resolved { partitions, failures } = resolve(session, &ranges)?;
+        let partitions: Vec<TopicPartition> =
+            partitions.into_iter().map(|(partition, ())| partition).collect();
+        if !partitions.is_empty() {
+            session.confirm(&format!("delete {} offsets of the group {}", partitions.len(), self.group))?;
+        }
         let deleted =
             session.wait("deleting offsets", |admin| admin.delete_group_offsets(&self.group, partitions))?;
-        Ok(Report::results(deleted.into_iter().map(|(partition, result)| {
+        let mut report = Report::results(deleted.into_iter().map(|(partition, result)| {
             (key(&self.group, &partition), result.map(|()| Item::new().with("status", "deleted")))
-        })))
+        }));
+        report.extend(failures);
+        Ok(report)
     }
 }

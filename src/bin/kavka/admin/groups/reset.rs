@@ -10,7 +10,7 @@ use kavka::admin::OffsetReset;
 use kavka::{OffsetSpec, TopicPartition};
 
 use super::offsets::{ends, key};
-use crate::admin::arguments::{PartitionRange, all_partitions};
+use crate::admin::arguments::{PartitionRange, Resolved, Spec, resolve};
 use crate::admin::report::{Item, Report};
 use crate::admin::session::Session;
 use crate::common::{Failure, Outcome};
@@ -36,9 +36,10 @@ pub(crate) struct Reset {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Place {
-    /// earliest, latest, max-timestamp, earliest-local, latest-tiered, or milliseconds since 1970.
+    /// earliest, latest, max-timestamp, earliest-local, latest-tiered, earliest-pending-upload, or a time in
+    /// milliseconds since 1970.
     #[arg(short, long, value_name = "SPEC")]
-    spec: Option<SpecArg>,
+    spec: Option<Spec>,
 
     /// This offset.
     #[arg(long, value_name = "OFFSET", value_parser = clap::value_parser!(i64).range(0..))]
@@ -70,38 +71,10 @@ struct Place {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct SpecArg(OffsetSpec);
-
-#[derive(Clone, Copy)]
 pub(super) struct AgeArg(Duration);
 
 #[derive(Clone, Copy)]
 pub(super) struct TimeArg(i64);
-
-impl FromStr for SpecArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let spec = match text.to_ascii_lowercase().replace('_', "-").as_str() {
-            "earliest" => OffsetSpec::Earliest,
-            "latest" => OffsetSpec::Latest,
-            "max-timestamp" => OffsetSpec::MaxTimestamp,
-            "earliest-local" => OffsetSpec::EarliestLocal,
-            "latest-tiered" => OffsetSpec::LatestTiered,
-            number => match number.parse() {
-                Ok(time) if time >= 0 => OffsetSpec::Timestamp(time),
-                _ => {
-                    return Err(
-                        "it has to be earliest, latest, max-timestamp, earliest-local, latest-tiered or \
-                                milliseconds since 1970"
-                            .to_owned(),
-                    );
-                }
-            },
-        };
-        Ok(Self(spec))
-    }
-}
 
 impl FromStr for AgeArg {
     type Err = String;
@@ -133,7 +106,7 @@ impl FromStr for TimeArg {
 impl Place {
     fn reset(&self) -> OffsetReset {
         match self {
-            Self { spec: Some(SpecArg(spec)), .. } => OffsetReset::Spec(*spec),
+            Self { spec: Some(Spec(spec)), .. } => OffsetReset::Spec(*spec),
             Self { to_offset: Some(offset), .. } => OffsetReset::Offset(*offset),
             Self { shift_by: Some(by), .. } => OffsetReset::ShiftBy(*by),
             Self { by_duration: Some(AgeArg(age)), .. } => OffsetReset::ByDuration(*age),
@@ -147,19 +120,24 @@ impl Place {
 
 impl Reset {
     pub(super) fn run(self, session: &Session) -> Outcome<Report> {
-        let partitions = match self.partitions.is_empty() {
-            true => self.committed(session)?,
-            false => all_partitions(session, &self.partitions)?,
+        let place = self.place.reset();
+        let Resolved { partitions: wanted, failures } = match self.partitions.is_empty() {
+            true => {
+                let all = self.committed(session)?.into_iter().map(|partition| (partition, place));
+                Resolved { partitions: all.collect(), failures: Vec::new() }
+            }
+            false => {
+                let ranges: Vec<_> = self.partitions.iter().map(|range| (range.clone(), place)).collect();
+                resolve(session, &ranges)?
+            }
         };
-        if partitions.is_empty() {
+        if wanted.is_empty() && failures.is_empty() {
             let text = format!("the group {} has no offsets: name partitions with --partition", self.group);
             return Err(Failure::because(text));
         }
-        if !self.dry_run {
-            session.confirm(&format!("move the group {} in {} partitions", self.group, partitions.len()))?;
+        if !self.dry_run && !wanted.is_empty() {
+            session.confirm(&format!("move the group {} in {} partitions", self.group, wanted.len()))?;
         }
-        let place = self.place.reset();
-        let wanted = partitions.iter().map(|partition| (partition.clone(), place));
         let moved = session.wait("moving the group", |admin| match self.dry_run {
             true => admin.plan_group_offsets(&self.group, wanted),
             false => admin.reset_group_offsets(&self.group, wanted),
@@ -167,13 +145,15 @@ impl Reset {
         let status = if self.dry_run { "planned" } else { "set" };
         let ends =
             ends(session, moved.iter().filter(|(_, result)| result.is_ok()).map(|(one, _)| one.clone()))?;
-        Ok(Report::results(moved.into_iter().map(|(partition, result)| {
+        let mut report = Report::results(moved.into_iter().map(|(partition, result)| {
             let end = ends.get(&partition).copied();
             let item = result.map(|offset| {
                 Item::new().with("offset", offset).with("end_offset", end).with("status", status)
             });
             (key(&self.group, &partition), item)
-        })))
+        }));
+        report.extend(failures);
+        Ok(report)
     }
 
     /// All partitions that the group has offsets for.
@@ -193,9 +173,6 @@ mod tests {
 
     #[test]
     fn places_are_read() {
-        assert_eq!("MAX_TIMESTAMP".parse::<SpecArg>().map(|spec| spec.0), Ok(OffsetSpec::MaxTimestamp));
-        assert_eq!("17".parse::<SpecArg>().map(|spec| spec.0), Ok(OffsetSpec::Timestamp(17)));
-        assert!("-17".parse::<SpecArg>().is_err() && "now".parse::<SpecArg>().is_err());
         assert_eq!("P7D".parse::<AgeArg>().map(|age| age.0), Ok(Duration::from_secs(7 * 86_400)));
         assert_eq!("PT1H30M".parse::<AgeArg>().map(|age| age.0), Ok(Duration::from_secs(5_400)));
         assert!("-P7D".parse::<AgeArg>().is_err() && "7 apples".parse::<AgeArg>().is_err());

@@ -7,7 +7,7 @@ use kavka::TopicPartition;
 use kavka::admin::{Election, ElectionType};
 
 use super::key_of;
-use crate::admin::arguments::{TopicNumber, enumerate};
+use crate::admin::arguments::{PartitionRange, Resolved, TopicNumber, enumerate, resolve};
 use crate::admin::report::{Item, Report};
 use crate::admin::session::Session;
 use crate::common::Outcome;
@@ -121,25 +121,16 @@ impl ElectLeaders {
             session.confirm(&format!("elect leaders that may lack records of {what}"))?;
         }
         let all = self.partitions.is_empty() && self.topics.is_empty();
-        let (results, unknown) = session.wait("electing leaders", |admin| -> kavka::Result<_> {
-            let mut partitions: Vec<TopicPartition> = self.partitions.into_iter().map(partition).collect();
-            let mut unknown = Vec::new();
-            for (name, result) in admin.describe_topics(&self.topics)? {
-                match result {
-                    Ok(topic) => {
-                        let numbers = topic.partitions.iter().map(|one| one.partition);
-                        partitions
-                            .extend(numbers.map(|number| TopicPartition::new(topic.name.as_str(), number)));
-                    }
-                    Err(error) => unknown.push((name, error)),
-                }
-            }
-            let some = (!all).then_some(partitions.as_slice());
-            if some.is_some_and(<[TopicPartition]>::is_empty) {
-                return Ok((Vec::new(), unknown));
-            }
-            Ok((admin.elect_leaders(kind, some)?, unknown))
-        })?;
+        let topics: Vec<_> = self.topics.into_iter().map(|topic| (PartitionRange::all(topic), ())).collect();
+        let Resolved { partitions, failures } = resolve(session, &topics)?;
+        let named = self.partitions.into_iter().map(partition);
+        let wanted: Vec<TopicPartition> = named.chain(partitions.into_iter().map(|(one, ())| one)).collect();
+        let results = match all || !wanted.is_empty() {
+            true => session.wait("electing leaders", |admin| {
+                admin.elect_leaders(kind, (!all).then_some(wanted.as_slice()))
+            })?,
+            false => Vec::new(),
+        };
         let mut report = Report::results(results.into_iter().map(|(partition, result)| {
             let status = result.map(|election| match election {
                 Election::Held => "elected",
@@ -147,9 +138,7 @@ impl ElectLeaders {
             });
             (key_of(&partition), status.map(|status| Item::new().with("status", status)))
         }));
-        for (topic, error) in unknown {
-            report.add(Item::new().with("topic", topic.to_string()), Err(error));
-        }
+        report.extend(failures);
         Ok(report)
     }
 }
