@@ -24,7 +24,7 @@ pub(crate) enum Groups {
     /// Delete groups without members, and their offsets.
     Delete(Chosen),
     /// What groups have committed, and how far they are behind.
-    ListOffsets(offsets::List),
+    ListOffsets(Chosen),
     /// Set offsets of a group without members.
     AlterOffsets(offsets::Alter),
     /// Move a group without members to another place: by time, by a shift, to the ends.
@@ -34,9 +34,9 @@ pub(crate) enum Groups {
     /// Take members out of a group.
     RemoveMembers(members::Remove),
     /// Where share groups stand, and how far they are behind.
-    ListShareOffsets(share::List),
+    ListShareOffsets(Chosen),
     /// Set where a share group without members begins.
-    AlterShareOffsets(share::Alter),
+    AlterShareOffsets(offsets::Alter),
     /// Delete where a share group without members stands in topics.
     DeleteShareOffsets(share::Delete),
 }
@@ -81,13 +81,17 @@ impl Groups {
             Self::List(list) => list.run(session),
             Self::Describe(chosen) => describe::run(&chosen.groups, session),
             Self::Delete(chosen) => chosen.delete(session),
-            Self::ListOffsets(list) => list.run(session),
-            Self::AlterOffsets(alter) => alter.run(session),
+            Self::ListOffsets(chosen) => offsets::list(&chosen.groups, session),
+            Self::AlterOffsets(alter) => {
+                alter.run("group", session, |admin, group, offsets| admin.alter_group_offsets(group, offsets))
+            }
             Self::ResetOffsets(reset) => reset.run(session),
             Self::DeleteOffsets(delete) => delete.run(session),
             Self::RemoveMembers(remove) => remove.run(session),
-            Self::ListShareOffsets(list) => list.run(session),
-            Self::AlterShareOffsets(alter) => alter.run(session),
+            Self::ListShareOffsets(chosen) => share::list(&chosen.groups, session),
+            Self::AlterShareOffsets(alter) => alter.run("share group", session, |admin, group, offsets| {
+                admin.alter_share_group_offsets(group, offsets)
+            }),
             Self::DeleteShareOffsets(delete) => delete.run(session),
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use clap::Args;
+use kavka::admin::Results;
 use kavka::config::IsolationLevel;
-use kavka::{OffsetSpec, TopicPartition};
+use kavka::{KafkaAdminClient, OffsetSpec, TopicPartition};
 
 use crate::admin::arguments::{PartitionOffset, PartitionRange, Resolved, resolve};
 use crate::admin::report::{Item, Report};
@@ -12,26 +13,12 @@ use crate::admin::session::Session;
 use crate::common::Outcome;
 
 #[derive(Args)]
-pub(crate) struct List {
-    /// A group; several with commas, or by repeating the option.
-    #[arg(
-        short,
-        long = "group-id",
-        visible_alias = "group",
-        value_name = "GROUP",
-        value_delimiter = ',',
-        required = true
-    )]
-    groups: Vec<String>,
-}
-
-#[derive(Args)]
 pub(crate) struct Alter {
     /// The group.
     #[arg(short, long = "group-id", visible_alias = "group", value_name = "GROUP")]
     group: String,
 
-    /// A partition and its new offset; can be repeated.
+    /// A partition, and the offset that the group is to go on with; can be repeated.
     #[arg(short, long = "offset", value_name = "TOPIC:PARTITION:OFFSET", required = true)]
     offsets: Vec<PartitionOffset>,
 }
@@ -72,45 +59,58 @@ pub(super) fn key(group: &str, partition: &TopicPartition) -> Item {
     Item::new().with("group", group).with("topic", partition.topic()).with("partition", partition.partition())
 }
 
-impl List {
-    pub(super) fn run(self, session: &Session) -> Outcome<Report> {
-        let listed = session.wait("listing offsets", |admin| admin.list_group_offsets(&self.groups))?;
-        let found = listed.iter().filter_map(|(_, offsets)| offsets.as_ref().ok()).flatten();
-        let ends = ends(session, found.map(|(partition, _)| partition.clone()))?;
-        let mut report = Report::list([]);
-        for (group, offsets) in listed {
-            match offsets {
-                Err(error) => report.add(Item::new().with("group", group), Err(error)),
-                Ok(offsets) => {
-                    for (partition, result) in offsets {
-                        let end = ends.get(&partition).copied();
-                        let item = result.map(|committed| {
-                            let offset = committed.as_ref().map(|committed| committed.offset);
-                            let lag = end.zip(offset).map(|(end, offset)| end.saturating_sub(offset).max(0));
-                            Item::new()
-                                .with("offset", offset)
-                                .with("end_offset", end)
-                                .with("lag", lag)
-                                .with("leader_epoch", committed.as_ref().and_then(|one| one.leader_epoch))
-                                .with("metadata", committed.map(|committed| committed.metadata))
-                        });
-                        report.add(key(&group, &partition), item);
-                    }
-                }
-            }
+/// A row for each partition of groups, made of what is known of it and of where it ends.
+pub(super) fn table<T>(
+    session: &Session,
+    listed: Results<String, Results<TopicPartition, T>>,
+    row: impl Fn(T, Option<i64>) -> Item,
+) -> Outcome<Report> {
+    let found = listed.iter().filter_map(|(_, offsets)| offsets.as_ref().ok()).flatten();
+    let ends = ends(session, found.map(|(partition, _)| partition.clone()))?;
+    let mut report = Report::list([]);
+    for (group, offsets) in listed {
+        match offsets {
+            Err(error) => report.add(Item::new().with("group", group), Err(error)),
+            Ok(offsets) => report.extend(offsets.into_iter().map(|(partition, result)| {
+                let end = ends.get(&partition).copied();
+                (key(&group, &partition), result.map(|known| row(known, end)))
+            })),
         }
-        Ok(report)
     }
+    Ok(report)
+}
+
+pub(super) fn list(groups: &[String], session: &Session) -> Outcome<Report> {
+    let listed = session.wait("listing offsets", |admin| admin.list_group_offsets(groups))?;
+    table(session, listed, |committed, end| {
+        let offset = committed.as_ref().map(|committed| committed.offset);
+        let lag = end.zip(offset).map(|(end, offset)| end.saturating_sub(offset).max(0));
+        Item::new()
+            .with("offset", offset)
+            .with("end_offset", end)
+            .with("lag", lag)
+            .with("leader_epoch", committed.as_ref().and_then(|one| one.leader_epoch))
+            .with("metadata", committed.map(|committed| committed.metadata))
+    })
 }
 
 impl Alter {
-    pub(super) fn run(self, session: &Session) -> Outcome<Report> {
+    /// `kind` is the kind of group that `alter` is for.
+    pub(super) fn run(
+        self,
+        kind: &str,
+        session: &Session,
+        alter: impl FnOnce(
+            &KafkaAdminClient,
+            &str,
+            Vec<(TopicPartition, i64)>,
+        ) -> kavka::Result<Results<TopicPartition, ()>>,
+    ) -> Outcome<Report> {
         let offsets: Vec<(TopicPartition, i64)> =
             self.offsets.into_iter().map(|one| (one.partition, one.offset)).collect();
-        session.confirm(&format!("set {} offsets of the group {}", offsets.len(), self.group))?;
+        session.confirm(&format!("set {} offsets of the {kind} {}", offsets.len(), self.group))?;
         let by_partition: HashMap<TopicPartition, i64> = offsets.iter().cloned().collect();
-        let altered =
-            session.wait("setting offsets", |admin| admin.alter_group_offsets(&self.group, offsets))?;
+        let altered = session.wait("setting offsets", |admin| alter(admin, &self.group, offsets))?;
         Ok(Report::results(altered.into_iter().map(|(partition, result)| {
             let offset = by_partition.get(&partition).copied();
             let item = result.map(|()| Item::new().with("offset", offset).with("status", "set"));
