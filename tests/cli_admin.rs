@@ -103,6 +103,10 @@ fn what_exists_or_is_only_checked_is_left_alone() {
     assert!(stderr(&output).contains("TOPIC_ALREADY_EXISTS"), "{}", stderr(&output));
     let exists = table(&cluster, &["topics", "create", "-t", "orders", "--if-not-exists"]);
     assert_eq!(exists, "TOPIC   STATUS\norders  exists\n");
+    // It may just be on its way.
+    let fault = cluster.on(ApiKey::METADATA).nth(2..=3).error(ErrorCode::LEADER_NOT_AVAILABLE);
+    let exists = table(&cluster, &["topics", "create", "-t", "orders", "--if-not-exists", "--wait"]);
+    assert_eq!((exists.as_str(), fault.hits()), ("TOPIC   STATUS\norders  exists\n", 2));
     let valid = json(&cluster, &["topics", "create", "-t", "new", "--validate-only"]);
     assert_eq!(valid[0]["status"], "valid");
     assert_eq!(cluster.topics(), ["orders"]);

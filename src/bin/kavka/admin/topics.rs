@@ -192,7 +192,9 @@ impl Create {
         })?;
         let status = if self.validate_only { "valid" } else { "created" };
         let (name, result) = results.into_iter().next().ok_or_else(|| Failure::because("no answer"))?;
-        if self.wait && result.is_ok() {
+        let exists = self.if_not_exists
+            && result.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS));
+        if self.wait && (result.is_ok() || exists) {
             session.wait("waiting for the topic", |admin| {
                 admin.wait_for_topics([&name], admin.config().common.default_api_timeout)
             })?;
@@ -209,9 +211,7 @@ impl Create {
                 // For people it would be a line of two thousand characters.
                 Ok(if session.is_json() { item.with("configs", configs) } else { item })
             }
-            Err(error) if self.if_not_exists && error.code() == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
-                Ok(Item::new().with("status", "exists"))
-            }
+            Err(_) if exists => Ok(Item::new().with("status", "exists")),
             Err(error) => Err(error),
         };
         Ok(Report::results([(Item::new().with("topic", name), result)]))
