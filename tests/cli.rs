@@ -288,8 +288,11 @@ fn perf_prints_one_line_of_json() {
 fn perf_measures_rebalances_with_a_member_that_it_kills() {
     let cluster = MockCluster::builder().topic("perf", 4).start().expect("a cluster");
     let common = ["perf", "rebalance", "-t", "perf", "-C", "session.timeout.ms=900"];
-    let output = run(&cluster, &[&common[..], &["-C", "heartbeat.interval.ms=100"]].concat());
+    let more = ["-C", "heartbeat.interval.ms=100", "-C", "client.id=measured"];
+    let output = run(&cluster, &[&common[..], &more].concat());
     assert_success(&output);
+    let produced = cluster.requests_of(kavka::protocol::ApiKey::PRODUCE);
+    assert!(!produced.is_empty() && produced.iter().all(|one| one.client_id.as_deref() == Some("measured")));
     let line: Value = serde_json::from_str(stdout(&output)).expect("JSON");
     let millis = |name: &str| line[name].as_f64().expect("a number");
     assert!(millis("join_ms") > 0.0 && millis("takeover_ms") > 500.0, "{line}");

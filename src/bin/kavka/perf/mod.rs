@@ -214,7 +214,7 @@ impl Load {
 /// What the words of the values are made of.
 const LETTERS: &[u8; 16] = b"etaoinshrdlucmfw";
 
-/// Whether the admin client has the option, too.
+/// Whether it is an option of all clients.
 fn is_common(key: &str) -> bool {
     CommonConfig::OPTIONS.iter().any(|option| [option.property, option.python_name].contains(&key))
 }

@@ -10,13 +10,15 @@ use std::{env, thread};
 use clap::Args;
 use kavka::{KafkaConsumer, KafkaProducer, ProducerRecord, TopicPartition};
 
+use super::is_common;
 use super::measure::Stopwatch;
 use crate::common::{Common, Failure, Outcome};
 
 /// Measures rebalances of a group of two: this process, and one that it starts and kills.
 ///
 /// Prints one JSON line on stdout: the time from joining to the first record, and from the other member's death to
-/// a new record of each of its partitions. Most of the latter is the session timeout, which brokers keep: set
+/// a new record of each of its partitions. Options are the consumers'; those that all clients have, such as for the
+/// login, are the producer's, too. Most of the latter is the session timeout, which brokers keep: set
 /// session.timeout.ms, or with group.protocol=consumer the broker's group.consumer.session.timeout.ms.
 #[derive(Args)]
 pub(super) struct Rebalance {
@@ -43,10 +45,12 @@ impl Rebalance {
     pub(super) fn run(&self) -> Outcome {
         self.common.logging.start();
         let group = format!("kavka-perf-{}", std::process::id());
-        let producer = KafkaProducer::builder()
-            .bootstrap_servers(self.common.bootstrap.clone())
-            .linger(Duration::ZERO)
-            .build()?;
+        let mut builder =
+            KafkaProducer::builder().bootstrap_servers(self.common.bootstrap.clone()).linger(Duration::ZERO);
+        for property in self.common.properties.iter().filter(|property| is_common(&property.key)) {
+            builder = builder.set(&property.key, &property.value);
+        }
+        let producer = builder.build()?;
         let partitions = i32::try_from(producer.partitions_for(&self.topic)?.len()).unwrap_or(i32::MAX);
         if partitions < 2 {
             return Err(Failure::because(format!("the topic {} needs two partitions at least", self.topic)));
