@@ -170,12 +170,27 @@ fn describe(key: &Item, error: &Error) -> String {
     for (name, field) in &key.fields {
         if let Field::Value(value) = field {
             let shown = shown(value);
-            if !text.contains(&shown) {
-                let _ = write!(names, "{} {shown}: ", name.replace('_', " "));
+            let words = format!("{} {shown}", name.replace('_', " "));
+            // A number alone may be that of anything.
+            if !has_words(&text, if value.is_number() { &words } else { &shown }) {
+                let _ = write!(names, "{words}: ");
             }
         }
     }
     names + &text
+}
+
+/// Whether a text has these words, and not as parts of longer ones: "orders-new" is about another topic than "orders".
+fn has_words(text: &str, words: &str) -> bool {
+    text.match_indices(words).any(|(at, found)| {
+        let (before, rest) = text.split_at(at);
+        !goes_on(before.chars().rev()) && !goes_on(rest.chars().skip(found.chars().count()))
+    })
+}
+
+/// Whether a word goes on here. A full stop ends it unless more follows.
+fn goes_on(mut chars: impl Iterator<Item = char>) -> bool {
+    chars.find(|c| !matches!(c, '.' | '_' | '-')).is_some_and(char::is_alphanumeric)
 }
 
 /// One thing: a line a field, its lists as tables below.
@@ -305,6 +320,22 @@ mod tests {
         let json: Value = serde_json::from_str(&report.json()).expect("JSON");
         assert_eq!(json[0], serde_json::json!({"group": "a", "status": "deleted"}));
         assert_eq!(json[1]["error_code"], "GROUP_ID_NOT_FOUND");
+    }
+
+    #[test]
+    fn an_error_names_its_item_with_whole_words_or_not_at_all() {
+        let told = |topic: &str, partition: i32, text: &str| {
+            let key = Item::new().with("topic", topic).with("partition", partition);
+            describe(&key, &Error::new(kavka::ErrorKind::Timeout, text))
+        };
+        let text = "no answer (topic orders, partition 3)";
+        assert_eq!(told("orders", 3, text), text);
+        assert_eq!(told("orders", 3, "no partition 3 of orders."), "no partition 3 of orders.");
+        assert_eq!(told("or", 3, text), format!("topic or: {text}"));
+        for (topic, text) in [("orders", "no answer for orders-new"), ("new", "no answer for orders.new")] {
+            assert_eq!(told(topic, 3, text), format!("topic {topic}: partition 3: {text}"));
+        }
+        assert_eq!(told("orders", 3, "orders: no answer in 3 s"), "partition 3: orders: no answer in 3 s");
     }
 
     #[test]
