@@ -184,6 +184,19 @@ fn a_command_ends_in_time() {
 }
 
 #[test]
+fn a_request_without_an_answer_leaves_time_for_another() {
+    let cluster = cluster();
+    // Half of the time for each of three tries would be too much.
+    for (arguments, lost) in
+        [(&["--timeout", "6s"][..], 1), (&["--timeout", "20s", "-C", "request.timeout.ms=500"], 3)]
+    {
+        let fault = cluster.on(ApiKey::LIST_GROUPS).times(lost).never_answer();
+        let output = admin(&cluster, &[&["groups", "list"], arguments].concat());
+        assert_eq!((output.status.code(), fault.hits()), (Some(0), lost), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn an_id_may_begin_like_an_option() {
     let cluster = cluster();
     let output = admin(&cluster, &["topics", "describe", "--id", "-BCDEFGHSrKLMNOPQRSTUQ"]);

@@ -54,7 +54,8 @@ pub(super) struct Connection {
     )]
     properties: Vec<Property>,
 
-    /// How long a command may take: 30s, 500ms, 2m; a number alone counts seconds.
+    /// How long a command may take: 30s, 500ms, 2m; a number alone counts seconds. A request may take half of it, and
+    /// 30s at most, unless request.timeout.ms is set.
     #[arg(long, value_name = "TIME", global = true)]
     timeout: Option<Pause>,
 }
@@ -181,8 +182,12 @@ impl Connection {
             builder = builder.set("bootstrap.controllers", &self.controllers.join(","));
         }
         if let Some(Pause(timeout)) = self.timeout {
-            // A request must not outlast the call that it is part of.
-            builder = builder.default_api_timeout(timeout).request_timeout(timeout.min(REQUEST_TIMEOUT));
+            builder = builder.default_api_timeout(timeout);
+            if !["request.timeout.ms", "request_timeout_ms"].into_iter().any(named) {
+                // A request that is not answered leaves time for a second try.
+                let half = (timeout / 2).max(Duration::from_millis(1));
+                builder = builder.request_timeout(half.min(REQUEST_TIMEOUT));
+            }
         }
         Ok(builder.build()?)
     }
