@@ -1,6 +1,9 @@
 //! Both group protocols against the mock cluster: cooperative rebalances, KIP-848, patterns, listeners.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
 
+#[path = "group_protocols/crossings.rs"]
+mod crossings;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -115,7 +115,8 @@ impl Coordinator {
     pub(super) fn lost(&self, keeps_id: bool, error: Option<Error>) {
         let life = {
             let mut member = self.0.member.borrow_mut();
-            if member.generation < 0 {
+            // While it joins, what was sent before says nothing: the answer to the join decides.
+            if member.generation < 0 || member.joining {
                 return;
             }
             if !keeps_id {
