@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 
 use super::core::Core;
 use super::group::commit::{Committer, Offsets};
+use super::group::to_commit::{Held, to_commit};
 use super::io::{ConsumerIo, no_group};
 use super::listener::{Listener, News};
 use crate::error::Result;
@@ -101,6 +102,7 @@ pub struct AsyncRebalanceContext {
     committer: Result<Committer>,
     positions: Offsets,
     assignment: Vec<TopicPartition>,
+    held: HashMap<TopicPartition, Held>,
     effects: RefCell<Effects>,
 }
 
@@ -133,7 +135,10 @@ impl AsyncRebalanceContext {
             return Ok(());
         }
         let group = self.io.group()?;
-        let commit = group.commit(offsets.clone(), self.committer.clone()?, true);
+        let view = self.io.cluster.snapshot();
+        let current = |topic: &str| view.topic(topic).map(|topic| topic.id);
+        let sent = to_commit(&offsets, |tp| self.held.get(tp).cloned(), current)?;
+        let commit = group.commit(sent, self.committer.clone()?, true);
         self.within("commit", commit).await?;
         self.effects.borrow_mut().committed.extend(offsets);
         Ok(())
@@ -229,10 +234,12 @@ impl Core {
             None => Err(no_group()),
         };
         let (positions, assignment) = (self.subscription.positions(), self.subscription.assignment());
+        let held =
+            assignment.iter().filter_map(|tp| Some((tp.clone(), self.subscription.held(tp)?))).collect();
         let partitions = partitions.to_vec();
         let told = self.io.run(self.clock.deadline(FAR), "the rebalance listener", move |io| async move {
             let effects = RefCell::default();
-            let context = AsyncRebalanceContext { io, committer, positions, assignment, effects };
+            let context = AsyncRebalanceContext { io, committer, positions, assignment, held, effects };
             // Making the future is the program's code, too.
             let call = AssertUnwindSafe(async { listener.call(news, &context, &partitions).await });
             let outcome = call.catch_unwind().await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::group::commit::{Committer, Offsets};
+use super::group::to_commit::{ToCommit, to_commit};
 use super::io::no_group;
 use crate::cluster::GRACE;
 use crate::error::{Error, ErrorKind, Result};
@@ -51,9 +52,8 @@ impl Core {
         if offsets.is_empty() {
             return Ok(());
         }
-        self.check_offsets(&offsets)?;
+        let sent = self.to_commit(&offsets)?;
         let deadline = self.clock.deadline(timeout);
-        let sent = offsets.clone();
         self.io.run(deadline + GRACE, "commit", move |io| {
             let commit = io.group().map(|group| group.commit(sent, committer, true));
             async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
@@ -70,7 +70,7 @@ impl Core {
     ) -> Result<Option<u64>> {
         self.check_open()?;
         let committer = self.committer()?;
-        self.check_offsets(&offsets)?;
+        let sent = self.to_commit(&offsets)?;
         let id = self.commits.next_id;
         self.commits.next_id += 1;
         if offsets.is_empty() {
@@ -78,7 +78,6 @@ impl Core {
             self.commits.done.push_back((id, Ok(())));
             return Ok(None);
         }
-        let sent = offsets.clone();
         self.commits.under_way.insert(id, (offsets, callback));
         self.io.post(move |io| io.commit_async(id, sent, committer));
         Ok(Some(id))
@@ -140,14 +139,10 @@ impl Core {
         }
     }
 
-    fn check_offsets(&self, offsets: &Offsets) -> Result<()> {
-        if let Some((tp, offset)) = offsets.iter().find(|(_, offset)| offset.offset < 0) {
-            let text = format!("cannot commit {}: offsets are not negative", offset.offset);
-            return Err(Error::new(ErrorKind::InvalidArgument, text)
-                .with_topic(tp.topic())
-                .with_partition(tp.partition()));
-        }
-        offsets.keys().try_for_each(|tp| self.check_topic(tp))
+    fn to_commit(&self, offsets: &Offsets) -> Result<Vec<ToCommit>> {
+        let view = self.view.snapshot();
+        let current = |topic: &str| view.topic(topic).map(|topic| topic.id);
+        to_commit(offsets, |tp| self.subscription.held(tp), current)
     }
 
     /// Refuses what was read of a topic that is no more.

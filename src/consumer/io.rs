@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use super::event::{Event, Events, Found};
 use super::fetcher::Fetcher;
-use super::group::commit::{Committer, Offsets};
+use super::group::commit::Committer;
 use super::group::coordinator::Coordinator;
+use super::group::to_commit::ToCommit;
 use super::offsets::list_offsets;
 use super::sensors::Sensors;
 use super::subscription::Unresolved;
@@ -189,7 +190,7 @@ impl ConsumerIo {
     }
 
     /// Commits in the background; the outcome comes as an event.
-    pub(super) fn commit_async(&self, id: u64, offsets: Offsets, committer: Committer) {
+    pub(super) fn commit_async(&self, id: u64, offsets: Vec<ToCommit>, committer: Committer) {
         let Ok(group) = self.group() else { return };
         let (commit, events) = (group.commit(offsets, committer, false), self.events.clone());
         let timeout = self.config.common.default_api_timeout;

@@ -13,6 +13,7 @@ use slab::Slab;
 
 use super::buffer::PartitionShared;
 use super::event::Slot;
+use super::group::to_commit::Held;
 use super::pattern::TopicPattern;
 use super::reset::PositionReset;
 use crate::error::{Error, ErrorKind, Result};
@@ -129,6 +130,12 @@ impl SubscriptionState {
     /// [`ErrorKind::IllegalState`] when the partition is not assigned.
     pub(super) fn get(&self, tp: &TopicPartition) -> Result<&PartitionState> {
         self.index.get(tp).and_then(|index| self.partitions.get(*index)).ok_or_else(|| unassigned(tp))
+    }
+
+    /// The partition as far as it matters to commits, if it is assigned.
+    pub(super) fn held(&self, tp: &TopicPartition) -> Option<Held> {
+        let partition = self.get(tp).ok()?;
+        Some(Held { shared: Arc::clone(&partition.shared), void: partition.void })
     }
 
     fn get_mut(&mut self, tp: &TopicPartition) -> Result<(usize, &mut PartitionState)> {

@@ -34,3 +34,73 @@ fn a_commit_that_fails_leaves_a_join_under_way_alone() {
     consumer.commit().unwrap();
     assert_eq!(cluster.committed("g", "t", 0), Some(1));
 }
+
+/// The topic is deleted and created anew while a commit is tried again and again.
+#[test]
+fn offsets_are_committed_for_the_topic_that_they_were_read_of() {
+    for (versions, by_id) in [(VersionTable::newest(), true), (VersionTable::kafka_3_9(), false)] {
+        let cluster = MockCluster::builder().topic("t", 1).versions(versions).start().unwrap();
+        fill(&cluster, "t", 0, 10);
+        let mut consumer = options(&cluster).enable_auto_commit(false).build().unwrap();
+        consumer.assign([tp(0)]).unwrap();
+        assert_eq!(consumer.poll(LONG).unwrap().len(), 10);
+        let busy = cluster.on(ApiKey::OFFSET_COMMIT).always().error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        let old = cluster.topic_id("t").unwrap();
+        let error = std::thread::scope(|scope| {
+            let commit = scope.spawn(|| consumer.commit());
+            assert!(cluster.wait_for(LONG, |_| busy.hits() > 0));
+            cluster.delete_topic("t").unwrap();
+            cluster.create_topic("t", 1).unwrap();
+            let renewed = cluster.topic_id("t").unwrap();
+            // With ids the coordinator refuses it; by name it would be taken, so that metadata has to tell first.
+            if by_id {
+                busy.remove();
+            }
+            let error = commit.join().unwrap().unwrap_err();
+            assert_eq!((error.kind(), error.topic_ids()), (ErrorKind::TopicRecreated, Some((old, renewed))));
+            error
+        });
+        assert!(!error.is_retriable());
+        assert_eq!(cluster.committed("g", "t", 0), None);
+    }
+}
+
+/// Commits the fifth offset of whatever it gives up.
+struct Late;
+
+impl AsyncConsumerRebalanceListener for Late {
+    async fn on_partitions_revoked(
+        &mut self,
+        consumer: &AsyncRebalanceContext,
+        gone: &[TopicPartition],
+    ) -> Result<()> {
+        assert_eq!(
+            consumer.commit_offsets([(gone[0].clone(), -1)]).await.unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
+        consumer.commit_offsets(gone.iter().map(|tp| (tp.clone(), 5))).await
+    }
+
+    async fn on_partitions_assigned(
+        &mut self,
+        _: &AsyncRebalanceContext,
+        _: &[TopicPartition],
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn async_listeners_cannot_commit_offsets_of_a_topic_that_is_no_more() {
+    let cluster = cluster(1);
+    let mut consumer = options(&cluster).enable_auto_commit(false).build().unwrap();
+    consumer.subscribe_to(Subscription::topics(["t"]).async_listener(Late)).unwrap();
+    has(&mut consumer, 1);
+    fill(&cluster, "t", 0, 1);
+    assert_eq!(consumer.poll(LONG).unwrap().len(), 1);
+    cluster.delete_topic("t").unwrap();
+    cluster.create_topic("t", 1).unwrap();
+    assert_eq!(error_of(&mut consumer).kind(), ErrorKind::TopicRecreated);
+    assert_eq!(consumer.unsubscribe().unwrap_err().kind(), ErrorKind::TopicRecreated);
+    assert_eq!(cluster.committed("g", "t", 0), None);
+}

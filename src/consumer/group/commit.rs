@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use super::coordinator::Coordinator;
+use super::to_commit::ToCommit;
 use crate::config::GroupProtocol;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
+use crate::protocol::Uuid;
 use crate::protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::protocol::messages::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use crate::protocol::messages::{OffsetCommitRequest, OffsetFetchRequest};
-use crate::protocol::{Request, Uuid};
 use crate::types::{OffsetAndMetadata, TopicPartition};
 
 /// Who commits: a member of a generation, or a consumer that has assigned its partitions itself.
@@ -27,15 +28,15 @@ pub(in crate::consumer) struct Committer {
 pub(in crate::consumer) type Offsets = HashMap<TopicPartition, OffsetAndMetadata>;
 
 impl Coordinator {
-    /// Commits. With `retries`, again and again until it is done or has failed for good; the caller bounds the
+    /// Commits, for the topics that there were when it was asked for. With `retries`, again and again until it is done or has failed for good; the caller bounds the
     /// wait. The place among all commits is that of this call.
     ///
     /// # Errors
     /// [`ErrorKind::CommitFailed`] when the group has moved on (retriable when a rebalance is under way), and
-    /// what else the coordinator says.
+    /// what else the coordinator says; [`ErrorKind::TopicRecreated`].
     pub(in crate::consumer) fn commit(
         &self,
-        offsets: Offsets,
+        offsets: Vec<ToCommit>,
         committer: Committer,
         retries: bool,
     ) -> impl Future<Output = Result<()>> + use<> {
@@ -88,30 +89,34 @@ impl Coordinator {
     }
 
     /// The ids of all topics, if all have one and the coordinator is new enough to want them.
-    async fn topic_ids<R: Request>(
-        &self,
-        topics: &[&str],
-        first: i16,
-    ) -> Result<Option<HashMap<String, Uuid>>> {
+    async fn topic_ids(&self, topics: &[&str]) -> Result<Option<HashMap<String, Uuid>>> {
         let view = self.0.cluster.snapshot();
         let id = |name: &&str| {
             let topic = view.topic(name).filter(|topic| topic.error.is_ok() && !topic.id.is_zero())?;
             Some(((*name).to_owned(), topic.id))
         };
         let ids: Option<HashMap<String, Uuid>> = topics.iter().map(id).collect();
-        let version = self.connection().await?.pick_version::<R>(i16::MAX)?;
-        Ok(ids.filter(|_| version >= first))
+        let version = self.connection().await?.pick_version::<OffsetFetchRequest>(i16::MAX)?;
+        Ok(ids.filter(|_| version >= FETCH_BY_ID))
     }
 
-    async fn try_commit(&self, offsets: &Offsets, committer: &Committer) -> Result<()> {
-        let Some(generation) = self.generation_of(committer) else {
-            return Err(self.moved_on(ErrorCode::ILLEGAL_GENERATION, false));
+    async fn try_commit(&self, offsets: &[ToCommit], committer: &Committer) -> Result<()> {
+        let current = || {
+            let generation = self.generation_of(committer);
+            generation.ok_or_else(|| self.moved_on(ErrorCode::ILLEGAL_GENERATION, false))
         };
-        let names: Vec<&str> = offsets.keys().map(TopicPartition::topic).collect();
-        let ids = self.topic_ids::<OffsetCommitRequest>(&names, COMMIT_BY_ID).await?;
-        let id_of = |name: &str| ids.as_ref().and_then(|ids| ids.get(name)).copied().unwrap_or_default();
+        current()?;
+        let version = self.connection().await?.pick_version::<OffsetCommitRequest>(i16::MAX)?;
+        // Finding the coordinator may have taken long.
+        let generation = current()?;
+        let view = self.0.cluster.snapshot();
+        for one in offsets {
+            one.check_topic(view.topic(one.tp.topic()).map(|topic| topic.id))?;
+        }
+        let by_id = version >= COMMIT_BY_ID && offsets.iter().all(|one| !one.topic_id.is_zero());
         let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
-        for (tp, offset) in offsets {
+        for ToCommit { tp, offset, topic_id, .. } in offsets {
+            let topic_id = if by_id { *topic_id } else { Uuid::ZERO };
             let partition = OffsetCommitRequestPartition {
                 partition_index: tp.partition(),
                 committed_offset: offset.offset,
@@ -119,11 +124,13 @@ impl Coordinator {
                 committed_metadata: Some(offset.metadata.clone()),
                 ..OffsetCommitRequestPartition::default()
             };
-            match topics.iter_mut().find(|topic| topic.name == tp.topic()) {
+            let known =
+                topics.iter_mut().find(|topic| topic.name == tp.topic() && topic.topic_id == topic_id);
+            match known {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(OffsetCommitRequestTopic {
                     name: tp.topic().to_owned(),
-                    topic_id: id_of(tp.topic()),
+                    topic_id,
                     partitions: vec![partition],
                 }),
             }
@@ -137,14 +144,14 @@ impl Coordinator {
             topics,
             ..OffsetCommitRequest::default()
         };
-        let cap = if ids.is_some() { i16::MAX } else { COMMIT_BY_ID - 1 };
+        let cap = if by_id { i16::MAX } else { COMMIT_BY_ID - 1 };
         let begin = self.0.cluster.net().now();
         let response = self.request(cap, config.common.request_timeout, request).await?;
         let now = self.0.cluster.net().now();
         self.meter().sensors.commits.record_millis(now.saturating_duration_since(begin), now);
         for topic in response.topics {
-            let name = ids.iter().flatten().find(|(_, id)| **id == topic.topic_id && topic.name.is_empty());
-            let name = name.map_or(&topic.name, |(name, _)| name);
+            let name = offsets.iter().find(|one| one.topic_id == topic.topic_id && topic.name.is_empty());
+            let name = name.map_or(topic.name.as_str(), |one| one.tp.topic());
             for partition in topic.partitions {
                 self.check(partition.error_code, generation, committer)
                     .map_err(|error| error.with_topic(name).with_partition(partition.partition_index))?;
@@ -177,7 +184,7 @@ impl Coordinator {
                 }
                 Err(self.moved_on(code, false))
             }
-            // Deleted and created anew, most likely; metadata will tell.
+            // Deleted and created anew, most likely; metadata tells by the next attempt.
             ErrorCode::UNKNOWN_TOPIC_ID => {
                 self.0.cluster.request_update();
                 Err(self.error(code, "commit").with_retriable(true))
@@ -231,7 +238,7 @@ impl Coordinator {
         }
         let group_id = &self.0.group_id;
         let names: Vec<&str> = by_topic.keys().copied().collect();
-        let ids = self.topic_ids::<OffsetFetchRequest>(&names, FETCH_BY_ID).await?;
+        let ids = self.topic_ids(&names).await?;
         let (member_id, member_epoch) = {
             let member = self.0.member.borrow();
             let inside = self.is_modern() && member.generation >= 0;

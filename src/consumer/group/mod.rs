@@ -8,6 +8,7 @@ pub(super) mod coordinator;
 pub(super) mod member;
 pub(super) mod sensors;
 mod share_out;
+pub(super) mod to_commit;
 mod topic_ids;
 mod turn;
 

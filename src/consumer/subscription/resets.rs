@@ -207,24 +207,12 @@ impl SubscriptionState {
         }
     }
 
-    /// Refuses offsets of a topic that is no more: they would be taken for those of the new one. `current` is the
-    /// topic's id as the cluster has it now.
+    /// Refuses offsets of a topic that is no more. `current` is the topic's id as the cluster has it now.
     ///
     /// # Errors
     /// [`ErrorKind::TopicRecreated`].
     pub(in crate::consumer) fn check_topic(&self, tp: &TopicPartition, current: Option<Uuid>) -> Result<()> {
-        let Ok(partition) = self.get(tp) else { return Ok(()) };
-        let noticed_now = || {
-            let new = current.filter(|id| partition.shared.is_another(*id))?;
-            Some((partition.shared.topic_id(), new))
-        };
-        match partition.void.or_else(noticed_now) {
-            None => Ok(()),
-            Some((old, new)) => {
-                let text = "the offsets were not committed: the topic was deleted and created anew since they were read";
-                Err(void(tp, text, old, new))
-            }
-        }
+        self.held(tp).map_or(Ok(()), |held| held.check_topic(tp, current))
     }
 
     /// Looks a new position up.
