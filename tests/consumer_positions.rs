@@ -300,6 +300,28 @@ fn a_nearer_replica_is_read_until_its_lease_is_over_or_it_is_offline() {
 }
 
 #[test]
+fn a_nearer_replica_that_old_metadata_does_not_know_is_waited_for_at_the_leader() {
+    let cluster = MockCluster::builder().brokers(2).racks(["here", "there"]).topic("t", 1).start().unwrap();
+    let leader = cluster.leader("t", 0).unwrap();
+    let (other, rack) = if leader == 1 { (2, "there") } else { (1, "here") };
+    cluster.kill(other).unwrap();
+    fill(&cluster, 0, 0..5);
+    let mut consumer =
+        options(&cluster).client_rack(rack).metadata_max_age(Duration::from_secs(300)).build().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    assert_eq!(take(&mut consumer, 5), [0, 1, 2, 3, 4]);
+    cluster.restart(other).unwrap();
+    cluster.clear_requests();
+    fill(&cluster, 0, 5..10);
+    assert_eq!(take(&mut consumer, 5), [5, 6, 7, 8, 9]);
+    let asked = cluster.request_count(ApiKey::FETCH);
+    assert!(asked < 50, "{asked} requests");
+    poll_until(&mut consumer, "newer metadata", |_| {
+        cluster.requests_of(ApiKey::FETCH).iter().any(|request| request.broker == other)
+    });
+}
+
+#[test]
 fn zstd_is_one_error_where_the_broker_may_not_send_it() {
     let versions = VersionTable::newest().with(ApiKey::FETCH, 4, 9);
     let cluster = MockCluster::builder().topic("t", 2).versions(versions).start().unwrap();

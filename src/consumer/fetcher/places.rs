@@ -28,6 +28,13 @@ impl Fetcher {
 
     /// The leader has named a replica in the client's rack.
     pub(super) fn prefer(&self, partition: &mut Fetching, node: i32) {
+        if !self.is_online(partition, node) {
+            // The leader knows more than metadata that is old. Until there is newer, it would name the same one with
+            // every request, instead of records.
+            log::debug!("{}: node {node} is nearer, but is not known to be there", partition.tp);
+            self.0.cluster.request_update();
+            return self.stay_with_leader(partition, METADATA_PAUSE);
+        }
         log::debug!("{}: fetching from node {node} from now on", partition.tp);
         let lease = self.0.config.common.metadata_max_age;
         partition.shared.set_preferred_replica(node);
@@ -37,9 +44,13 @@ impl Fetcher {
 
     /// A nearer replica has failed a partition: the leader serves it for a while.
     pub(super) fn back_to_leader(&self, partition: &mut Fetching) {
+        self.stay_with_leader(partition, STAY_WITH_LEADER);
+    }
+
+    fn stay_with_leader(&self, partition: &mut Fetching, pause: Duration) {
         partition.shared.set_preferred_replica(-1);
         partition.nearer = None;
-        let pause = STAY_WITH_LEADER.min(self.0.config.common.metadata_max_age);
+        let pause = pause.min(self.0.config.common.metadata_max_age);
         partition.leader_only_until = Some(self.0.cluster.net().clock().deadline(pause));
         self.0.changed.notify();
     }
@@ -74,3 +85,6 @@ impl Fetcher {
 
 /// How long the leader is fetched from after a nearer replica has failed. It would name the same one again.
 const STAY_WITH_LEADER: Duration = Duration::from_secs(30);
+
+/// How long the leader is fetched from when it names a replica that metadata does not know: by then there is newer.
+const METADATA_PAUSE: Duration = Duration::from_secs(1);
