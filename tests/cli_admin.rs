@@ -439,6 +439,10 @@ fn transactions_are_listed_and_fenced() {
     );
     let listed = json(&cluster, &["transactions", "list", "--id-pattern", "billing-.*"]);
     assert_eq!((&listed[0]["transactional_id"], &listed[0]["state"]), (&json!("billing-1"), &json!("Empty")));
+    assert_eq!(json(&cluster, &["transactions", "list", "--id-pattern", "billing"]), json!([]));
+    let output = admin(&cluster, &["transactions", "list", "--id-pattern", "billing-("]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("INVALID_REGULAR_EXPRESSION"), "{}", stderr(&output));
     assert_eq!(json(&cluster, &["transactions", "list", "--state", "Ongoing"]), json!([]));
     let described = json(&cluster, &["transactions", "describe", "-i", "billing-1"]);
     assert_eq!(

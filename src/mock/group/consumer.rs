@@ -438,7 +438,7 @@ impl ConsumerMember {
 }
 
 /// Brokers match whole names.
-fn compile(regex: &str) -> Option<regex_lite::Regex> {
+pub(crate) fn compile(regex: &str) -> Option<regex_lite::Regex> {
     regex_lite::Regex::new(&format!("^(?:{regex})$")).ok()
 }
 

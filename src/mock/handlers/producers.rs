@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Cx, Handled, Handler};
 use crate::error_code::ErrorCode;
+use crate::mock::group::consumer::compile;
 use crate::mock::state::State;
 use crate::mock::transactions::{Transaction, TransactionState};
 use crate::protocol::messages::describe_producers::{PartitionResponse, ProducerState, TopicResponse};
@@ -58,6 +59,13 @@ impl Handler for ListTransactionsRequest {
         let (known, unknown): (Vec<String>, Vec<String>) =
             self.state_filters.into_iter().partition(|name| TransactionState::named(name).is_some());
         response.unknown_state_filters = unknown;
+        let pattern = self.transactional_id_pattern.filter(|pattern| !pattern.is_empty());
+        let pattern = pattern.map(|pattern| compile(&pattern));
+        if matches!(pattern, Some(None)) {
+            response.error_code = ErrorCode::INVALID_REGULAR_EXPRESSION;
+            return Handled::Answer(response);
+        }
+        let pattern = pattern.flatten();
         let now_ms = cx.cluster.net.clock().unix_millis();
         let longer = u64::try_from(self.duration_filter).ok().map(Duration::from_millis);
         let state = cx.state();
@@ -67,6 +75,7 @@ impl Handler for ListTransactionsRequest {
                 && (known.is_empty() || known.iter().any(|name| name == one.state.name()))
                 && (self.producer_id_filters.is_empty()
                     || self.producer_id_filters.contains(&one.producer.id))
+                && pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
                 && longer.is_none_or(|longer| one.state == TransactionState::Ongoing && lasts > longer)
         });
         response.transaction_states = all
