@@ -64,7 +64,7 @@ const RELEASES: &[(ApiKey, i16, &str)] = &[
     (ApiKey::DESCRIBE_CONFIGS, 1, "1.1"),
     (ApiKey::DESCRIBE_CONFIGS, 3, "2.6"),
     (ApiKey::ALTER_CONFIGS, 0, "0.11"),
-    (ApiKey::ALTER_REPLICA_LOG_DIRS, 0, "1.0"),
+    (ApiKey::ALTER_REPLICA_LOG_DIRS, 0, "1.1"),
     (ApiKey::DESCRIBE_LOG_DIRS, 0, "1.0"),
     (ApiKey::DESCRIBE_LOG_DIRS, 4, "3.3"),
     (ApiKey::CREATE_PARTITIONS, 0, "1.0"),

@@ -104,7 +104,7 @@ pub struct TaskOffset {
 
 impl KafkaAdminClient {
     /// Describes groups of Kafka Streams (KIP-1071), with their topologies where the broker has them. Needs
-    /// Kafka 4.1. Java's `describeStreamsGroups`.
+    /// Kafka 4.2. Java's `describeStreamsGroups`.
     ///
     /// # Errors
     /// For a group [`GROUP_ID_NOT_FOUND`](crate::ErrorCode::GROUP_ID_NOT_FOUND) when it does not exist or is of
