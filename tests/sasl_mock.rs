@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock")]
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -415,17 +416,70 @@ impl Exchange for Own {
 #[test]
 fn a_program_logs_in_by_a_mechanism_of_its_own() {
     let cluster = cluster(users());
-    let address = cluster.bootstrap_servers().parse().unwrap();
-    let io = IoThread::start("own", Clock::system(), move |net| {
-        let manager = Manager::new(net, &CommonConfig::default(), "own")?;
-        manager.log_in_with(Arc::new(Own));
-        manager.set_node(NodeId::Bootstrap(0), address);
-        Ok(manager)
-    })
-    .unwrap();
+    let io = pool(&cluster, Some(Arc::new(Own)));
     let deadline = Clock::system().deadline(PATIENCE);
     let metadata = io.run(deadline, "metadata", |manager| async move {
         manager.send(NodeId::Bootstrap(0), &MetadataRequest::default()).await
     });
     assert_eq!(metadata.unwrap().brokers.len(), 1);
+}
+
+/// A pool of connections whose first one is to the only broker of a cluster.
+fn pool(cluster: &MockCluster, login: Option<Arc<dyn Mechanism>>) -> IoThread<Manager> {
+    let address = cluster.bootstrap_servers().parse().unwrap();
+    IoThread::start("pool", Clock::system(), move |net| {
+        let manager = Manager::new(net, &CommonConfig::default(), "pool")?;
+        if let Some(login) = login {
+            manager.log_in_with(login);
+        }
+        manager.set_node(NodeId::Bootstrap(0), address);
+        Ok(manager)
+    })
+    .unwrap()
+}
+
+/// A connection that is not in use yet takes small answers only; the first answer after that may be of any size.
+#[test]
+fn the_first_answer_on_a_fresh_connection_may_be_large() {
+    for with_login in [false, true] {
+        let mut builder = MockCluster::builder();
+        for number in 0..4500 {
+            builder = builder.topic(format!("{number:0>240}"), 1);
+        }
+        let login: Option<Arc<dyn Mechanism>> = if with_login { Some(Arc::new(Own)) } else { None };
+        let builder = if with_login { builder.sasl(users()) } else { builder };
+        let cluster = builder.start().unwrap();
+        let io = pool(&cluster, login);
+        let answer = io.run(Instant::now() + PATIENCE, "metadata", |manager| async move {
+            let everything = MetadataRequest { topics: None, ..MetadataRequest::default() };
+            manager.send(NodeId::Bootstrap(0), &everything).await
+        });
+        assert_eq!(answer.unwrap_or_else(|error| panic!("login: {with_login}: {error}")).topics.len(), 4500);
+        assert_eq!(cluster.request_count(ApiKey::METADATA), 1, "it was the first try");
+    }
+}
+
+#[test]
+fn a_request_that_a_renewal_holds_back_too_long_is_named() {
+    let cluster = cluster(users().session_lifetime(ms(1000)));
+    let io = pool(&cluster, Some(Arc::new(Own)));
+    let connect =
+        |manager: Rc<Manager>| async move { manager.connection(NodeId::Bootstrap(0)).await.map(drop) };
+    io.run(Instant::now() + PATIENCE, "connect", connect).unwrap();
+    let logins = cluster.request_count(ApiKey::SASL_HANDSHAKE);
+    cluster.on(ApiKey::SASL_HANDSHAKE).never_answer();
+    let until = Instant::now() + PATIENCE;
+    while cluster.request_count(ApiKey::SASL_HANDSHAKE) == logins {
+        assert!(Instant::now() < until, "the session is not renewed");
+        thread::sleep(ms(5));
+    }
+    let error = io
+        .run(Instant::now() + PATIENCE, "metadata", |manager| async move {
+            let connection = manager.connection(NodeId::Bootstrap(0)).await?;
+            connection.start(&MetadataRequest::default(), 9, ms(100))?.await
+        })
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("no answer to Metadata to node"), "{error}");
+    assert!(error.to_string().contains("held back"), "{error}");
 }

@@ -28,7 +28,7 @@ use self::session::Session;
 use super::event_loop::Net;
 use super::manager::NodeId;
 use super::meter::Meter;
-use super::transport::{BoxStream, FrameReader, Transport, lost};
+use super::transport::{BoxStream, FrameReader, FrameTooLarge, Transport, lost};
 use super::versions::ApiVersions;
 use super::wakeup::Wakeup;
 use crate::error::{Error, ErrorKind, Result};
@@ -483,14 +483,19 @@ impl Connection {
                     None => reader.drop_buffers(),
                 }
             }
-            let body = match reader.next(&self.0.transport).await {
-                Ok(body) => body,
-                Err(error) => return error,
-            };
-            // Whoever has not been let in yet has nothing large to say.
-            if self.0.peer.borrow().is_some() {
+            if let Err(error) = reader.arrival(&self.0.transport).await {
+                return error;
+            }
+            // Whoever has not been let in yet has nothing large to say. This is known for sure only now that a frame
+            // is there: the wait for it may have begun before the connection came into use.
+            let in_use = self.0.peer.borrow().is_some();
+            if in_use {
                 reader.set_limit(limit);
             }
+            let body = match reader.next(&self.0.transport).await {
+                Ok(body) => body,
+                Err(error) => return if in_use { error } else { too_much_too_soon(error, limit) },
+            };
             let correlation = body.get(..4).map(BigEndian::read_i32);
             let Some(request) = self.0.in_flight.borrow_mut().pop_front() else {
                 return Error::new(ErrorKind::Protocol, "the peer sent an answer that nobody asked for");
@@ -533,11 +538,14 @@ impl Connection {
             };
             let now = self.0.net.now();
             if now >= deadline {
-                let in_flight = self.0.in_flight.borrow();
-                let late = in_flight.iter().find(|request| request.deadline <= now);
-                let what = late.map_or_else(String::new, |request| {
+                let is_late = |request: &&InFlight| request.deadline <= now;
+                let what = |request: &InFlight| {
                     format!("{} to node {} after {:?}", request.api.name(), self.0.node, now - request.sent)
-                });
+                };
+                let late = self.0.in_flight.borrow().iter().find(is_late).map(what);
+                let held = self.0.session.find_held(is_late, what);
+                let held = held.map(|what| format!("{what}, held back while the session was renewed"));
+                let what = late.or(held).unwrap_or_default();
                 return Error::new(ErrorKind::Timeout, format!("timed out: no answer to {what}"));
             }
             // Woken early by a request with a shorter deadline, or by nothing of interest.
@@ -668,6 +676,21 @@ async fn race<T>(a: impl Future<Output = T>, b: impl Future<Output = T>) -> T {
     select(pin!(a), pin!(b)).await.factor_first().0
 }
 
+/// A first frame that is refused for its size: not for `receive.message.max.bytes`, unless that is the smaller one.
+fn too_much_too_soon(error: Error, limit: usize) -> Error {
+    let source = std::error::Error::source(&error);
+    match source.and_then(|source| source.downcast_ref::<FrameTooLarge>()) {
+        Some(frame) if frame.limit < limit => {
+            let text = format!(
+                "a frame of {} bytes before the connection is in use: the peer is not a Kafka broker",
+                frame.length
+            );
+            Error::new(ErrorKind::Protocol, text)
+        }
+        _ => error,
+    }
+}
+
 fn gone() -> Error {
     Error::new(ErrorKind::Closed, "the client was closed before the answer came")
 }
@@ -678,7 +701,8 @@ const LENGTH_BYTES: usize = 4;
 /// A connection unused for so long is lost without a word above DEBUG.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// The answer to ApiVersions is small; whoever announces more on a fresh connection is no broker.
+/// The answers to ApiVersions and to logins are small; whoever announces more before the connection is in use is no
+/// broker.
 const FIRST_FRAME_LIMIT: usize = 1024 * 1024;
 
 /// Brokers throttle for seconds. One that asks for more is asked again after this long: what it holds back is

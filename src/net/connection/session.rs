@@ -78,6 +78,15 @@ impl Session {
         self.held.borrow().iter().map(|held| held.request.deadline).min()
     }
 
+    /// Looks at the first request held back that is wanted.
+    pub(super) fn find_held<T>(
+        &self,
+        wanted: impl FnMut(&&InFlight) -> bool,
+        look: impl FnOnce(&InFlight) -> T,
+    ) -> Option<T> {
+        self.held.borrow().iter().map(|held| &held.request).find(wanted).map(look)
+    }
+
     /// What is held back, for a connection that is closed.
     pub(super) fn give_up(&self) -> impl Iterator<Item = InFlight> + use<> {
         std::mem::take(&mut *self.held.borrow_mut()).into_iter().map(|held| held.request)
