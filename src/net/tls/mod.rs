@@ -17,6 +17,8 @@ mod rustls;
 #[cfg(feature = "tls")]
 mod settings;
 mod stream;
+#[cfg(all(test, feature = "rustls"))]
+mod tests;
 #[cfg(feature = "tls")]
 mod words;
 

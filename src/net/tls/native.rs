@@ -178,13 +178,29 @@ fn explain(text: &str) -> io::Error {
         return io::ErrorKind::UnexpectedEof.into();
     }
     let authentication = |words: String| io::Error::other(Error::new(ErrorKind::Authentication, words));
-    if has(&["alert"]) {
-        let refused = ["certificate", "unknown ca", "access denied"];
-        return authentication(match () {
-            () if has(&refused) => super::words::client_certificate_refused(text),
-            () if has(&["protocol version"]) => super::words::no_common_version(text),
-            () => super::words::handshake_refused(text),
-        });
+    let connection = |words: String| io::Error::other(Error::new(ErrorKind::Connection, words));
+    // OpenSSL writes some alerts without the word.
+    if has(&["alert", "tlsv1 unrecognized name", "tlsv1 unsupported extension"]) {
+        let certificate = ["certificate", "unknown ca", "access denied"];
+        let handshake = [
+            "handshake failure",
+            "insufficient security",
+            "unrecognized name",
+            "missing extension",
+            "unsupported extension",
+            "unknown psk identity",
+            "no application protocol",
+        ];
+        return match () {
+            () if has(&certificate) => authentication(super::words::client_certificate_refused(text)),
+            () if has(&["protocol version"]) => authentication(super::words::no_common_version(text)),
+            () if has(&handshake) => authentication(super::words::handshake_refused(text)),
+            // Trouble of the peer or of the network: the next connection may do better.
+            () => connection(super::words::ended(text)),
+        };
+    }
+    if has(&["bad record mac"]) {
+        return connection(super::words::broke(text));
     }
     if has(&["mismatch", "not match", "wrong name", "cn name"]) && !has(&["key values"]) {
         return authentication(super::words::wrong_name(text));

@@ -214,9 +214,13 @@ impl TlsSession for Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            self.pull()?;
-            // The answer to a key update.
-            self.push()?;
+            let pulled = self.pull();
+            let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+            if pulled.as_ref().err().is_none_or(blocked) {
+                // The answer to a key update. What has come in does not wait until the wire takes it.
+                self.push().or_else(|error| if blocked(&error) { Ok(()) } else { Err(error) })?;
+            }
+            pulled?;
         }
     }
 
@@ -271,8 +275,20 @@ fn explain(error: rustls::Error) -> io::Error {
                 | AlertDescription::AccessDenied
                 | AlertDescription::UnknownCA => words::client_certificate_refused(name),
                 AlertDescription::ProtocolVersion => words::no_common_version(name),
-                _ => words::handshake_refused(name),
+                AlertDescription::HandshakeFailure
+                | AlertDescription::InsufficientSecurity
+                | AlertDescription::UnrecognisedName
+                | AlertDescription::MissingExtension
+                | AlertDescription::UnsupportedExtension
+                | AlertDescription::UnknownPSKIdentity
+                | AlertDescription::NoApplicationProtocol => words::handshake_refused(name),
+                // Trouble of the peer or of the network, such as a record that was altered on its way: the next
+                // connection may do better.
+                _ => return io::Error::other(Error::new(ErrorKind::Connection, words::ended(name))),
             }
+        }
+        rustls::Error::DecryptError => {
+            return io::Error::other(Error::new(ErrorKind::Connection, words::broke(&error)));
         }
         rustls::Error::PeerIncompatible(rustls::PeerIncompatible::ServerDoesNotSupportTls12Or13)
         | rustls::Error::PeerIncompatible(rustls::PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig) => {

@@ -51,3 +51,12 @@ pub(super) fn handshake_refused(why: impl Display) -> String {
          name that was asked for (ssl.server.name)"
     )
 }
+
+pub(super) fn ended(why: impl Display) -> String {
+    format!("the peer ended the TLS session ({why})")
+}
+
+/// What came was altered on its way.
+pub(super) fn broke(why: impl Display) -> String {
+    format!("the TLS session broke ({why})")
+}
