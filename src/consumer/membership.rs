@@ -238,6 +238,15 @@ impl Core {
                 .collect();
             self.give_up(&unwanted, false)
         };
+        // A listener that asks for a position may hear on the way that all is lost by now.
+        let lost_late = std::mem::take(&mut self.group.lost);
+        let told = if lost_late {
+            let rest = self.subscription.assignment();
+            told.and(self.give_up(&rest, true))
+        } else {
+            told
+        };
+        let lost = lost || lost_late;
         if let Some(error) = &self.group.fenced {
             self.group.identity = None;
             // It comes with every call, until the program unsubscribes or subscribes anew.

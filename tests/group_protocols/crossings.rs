@@ -104,3 +104,38 @@ fn async_listeners_cannot_commit_offsets_of_a_topic_that_is_no_more() {
     assert_eq!(consumer.unsubscribe().unwrap_err().kind(), ErrorKind::TopicRecreated);
     assert_eq!(cluster.committed("g", "t", 0), None);
 }
+
+/// Is thrown out of the group while it gives up its partitions, and hears of it then and there.
+struct ThrownOut(Arc<MockCluster>);
+
+impl ConsumerRebalanceListener for ThrownOut {
+    fn on_partitions_revoked(
+        &mut self,
+        consumer: &mut RebalanceContext<'_>,
+        gone: &[TopicPartition],
+    ) -> Result<()> {
+        for member in self.0.group_members("g") {
+            assert!(self.0.evict_member("g", &member));
+        }
+        let refused = consumer.commit_offsets([(gone[0].clone(), 1)]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::CommitFailed);
+        consumer.position(&gone[0]).map(drop)
+    }
+
+    fn on_partitions_assigned(&mut self, _: &mut RebalanceContext<'_>, _: &[TopicPartition]) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_member_that_is_lost_while_it_gives_up_commits_again_in_its_next_generation() {
+    let cluster = Arc::new(cluster(1));
+    let mut consumer = classic(&cluster, Assignor::Range).enable_auto_commit(false).build().unwrap();
+    consumer.subscribe_with_listener(["t"], ThrownOut(Arc::clone(&cluster))).unwrap();
+    has(&mut consumer, 1);
+    let id = consumer.group_metadata().member_id;
+    consumer.enforce_rebalance("").unwrap();
+    poll_until(&mut [&mut consumer], |all| counts(all) == [1] && all[0].group_metadata().member_id != id);
+    consumer.commit_offsets([(tp(0), 2)]).unwrap();
+    assert_eq!(cluster.committed("g", "t", 0), Some(2));
+}
