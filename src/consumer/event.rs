@@ -1,6 +1,6 @@
 //! What the IO thread tells the caller's thread, all by one channel, so that a caller waits in one place.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -94,9 +94,13 @@ pub(super) struct Joined {
     pub(super) cooperative: bool,
     /// None in the new protocol, where they come as a [`Target`].
     pub(super) partitions: Vec<TopicPartition>,
-    /// For the leader, the topics of all members: when they change, the group has to rebalance.
-    pub(super) group_topics: BTreeSet<Arc<str>>,
+    /// For the leader, the topics of all members as they were shared out: when they change, the group has to
+    /// rebalance.
+    pub(super) group_topics: PartitionCounts,
 }
+
+/// How many partitions topics have; none for those that are not known.
+pub(super) type PartitionCounts = BTreeMap<Arc<str>, usize>;
 
 /// What a member of the new protocol is to have, all in all.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::event::{Event, Events, Found};
+use super::event::{Event, Events, Found, PartitionCounts};
 use super::fetcher::Fetcher;
 use super::group::commit::Committer;
 use super::group::coordinator::Coordinator;
@@ -36,7 +36,7 @@ struct Watched {
     topics: BTreeSet<Arc<str>>,
     /// All topics of the cluster, for a pattern to be matched with.
     all: bool,
-    partitions: BTreeMap<Arc<str>, usize>,
+    partitions: PartitionCounts,
     /// How many partitions the subscribed topics had when they were first looked at.
     at_first: BTreeMap<Arc<str>, usize>,
     /// All topics of the cluster have been looked at, so one that comes now is new as a whole.
@@ -97,7 +97,11 @@ impl ConsumerIo {
             watched.at_first.retain(|topic, _| topics.contains(topic));
             watched.topics.clone_from(&topics);
             watched.all = false;
-            watched.partitions = partition_counts(&self.cluster, &watched);
+            let counts = partition_counts(&self.cluster, &watched);
+            if std::mem::replace(&mut watched.partitions, counts) != watched.partitions {
+                // The caller may have looked at them before they were what they are now.
+                self.events.send(Event::TopicsChanged);
+            }
             watched.look(&self.cluster);
         }
         self.cluster.set_want_all(false);
@@ -253,7 +257,7 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
     }
 }
 
-fn partition_counts(cluster: &Cluster, watched: &Watched) -> BTreeMap<Arc<str>, usize> {
+fn partition_counts(cluster: &Cluster, watched: &Watched) -> PartitionCounts {
     let view = cluster.snapshot();
     if watched.all {
         let topics = view.topics().filter(|topic| topic.error.is_ok());

@@ -137,8 +137,8 @@ impl Core {
         }
         if matched {
             self.subscription_changed();
-        } else if changed && self.group.identity.as_ref().is_some_and(|identity| identity.is_leader) {
-            self.group.ask_to_join("partitions of the topics have come or gone");
+        } else if changed {
+            self.look_at_group_topics();
         }
         let joined = self.take_joined();
         let told = joined.and_then(|()| match self.group.target.take() {
@@ -159,13 +159,15 @@ impl Core {
         let by_name = matches!(self.subscription.selection, Selection::Topics(_));
         if by_name && joined.is_leader && !joined.group_topics.is_empty() {
             // What the others read matters to it as well.
-            let topics = joined.group_topics.iter().cloned().chain(self.subscription.selection.topics());
+            let topics = joined.group_topics.keys().cloned().chain(self.subscription.selection.topics());
             self.watch(topics.collect());
         }
         self.group.identity = Some(joined);
         if self.is_modern() {
             return Ok(());
         }
+        // They may have changed while the others were waited for.
+        self.look_at_group_topics();
         if !cooperative {
             return self.install(partitions);
         }
@@ -175,6 +177,16 @@ impl Core {
             self.group.ask_to_join("partitions were given up, for others to have them");
         }
         told
+    }
+
+    /// The leader has the group rebalance when the topics have other partitions than those that were shared out.
+    fn look_at_group_topics(&mut self) {
+        let Some(leader) = self.group.identity.as_ref().filter(|member| member.is_leader) else { return };
+        let view = self.view.snapshot();
+        let count = |topic: &str| view.topic(topic).map_or(0, |topic| topic.partitions.len());
+        if leader.group_topics.iter().any(|(topic, shared_out)| count(topic) != *shared_out) {
+            self.group.ask_to_join("partitions of the topics have come or gone");
+        }
     }
 
     /// A rebalance has come to its end, as far as this member has to wait for others.

@@ -139,3 +139,35 @@ fn a_member_that_is_lost_while_it_gives_up_commits_again_in_its_next_generation(
     consumer.commit_offsets([(tp(0), 2)]).unwrap();
     assert_eq!(cluster.committed("g", "t", 0), Some(2));
 }
+
+/// The leader has shared out what there was, and hears of more before it has its own share.
+#[test]
+fn partitions_that_are_added_during_a_rebalance_are_shared_out_too() {
+    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
+        let cluster = cluster(1);
+        let sync = cluster.on(ApiKey::SYNC_GROUP).delay(Duration::from_secs(1));
+        let mut consumer = subscribed(classic(&cluster, assignor));
+        poll_until(&mut [&mut consumer], |_| sync.hits() == 1);
+        cluster.add_partitions("t", 3).unwrap();
+        has(&mut consumer, 3);
+    }
+}
+
+/// A leader that comes back to its seat shares nothing out, and answers for the topics of the others all the same.
+#[test]
+fn a_static_leader_that_comes_back_sees_to_the_topics_of_the_others() {
+    let cluster = MockCluster::builder().topic("t", 1).topic("u", 1).start().unwrap();
+    let leader = || subscribed(classic(&cluster, Assignor::Range).group_instance_id("i"));
+    let mut first = leader();
+    has(&mut first, 1);
+    let mut other = classic(&cluster, Assignor::Range).build().unwrap();
+    other.subscribe(["u"]).unwrap();
+    poll_until(&mut [&mut first, &mut other], |all| counts(all) == [1, 1]);
+    let generation = cluster.group_generation("g");
+    first.close(LONG).unwrap();
+    let mut back = leader();
+    poll_until(&mut [&mut back, &mut other], |all| counts(all) == [1, 1]);
+    assert_eq!(cluster.group_generation("g"), generation, "no rebalance");
+    cluster.add_partitions("u", 3).unwrap();
+    poll_until(&mut [&mut back, &mut other], |all| counts(all) == [1, 3]);
+}

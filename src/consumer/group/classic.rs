@@ -5,7 +5,6 @@
 //! thread. Members whose assignors are all cooperative keep what they have while they join (KIP-429); the others
 //! come with empty hands.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::coordinator::Coordinator;
 use super::member::Wanted;
 use crate::config::{Assignor, LastAssignment};
 use crate::consumer::assignors;
-use crate::consumer::event::{Event, JoinOutcome, Joined};
+use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
@@ -168,10 +167,10 @@ impl Coordinator {
             member.generation = response.generation_id;
         }
         let is_leader = response.leader == response.member_id;
-        let (assignments, group_topics) = if is_leader && !response.skip_assignment {
+        let (assignments, group_topics) = if is_leader {
             self.share_out(&response, &wanted.topics).await?
         } else {
-            (Vec::new(), BTreeSet::new())
+            (Vec::new(), PartitionCounts::new())
         };
         match self.sync(response, is_leader, assignments, wanted, life).await? {
             Attempt::Joined(joined) => Ok(Attempt::Joined(Joined { group_topics, ..joined })),
@@ -225,7 +224,7 @@ impl Coordinator {
             is_leader,
             cooperative,
             partitions,
-            group_topics: BTreeSet::new(),
+            group_topics: PartitionCounts::new(),
         }))
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::coordinator::Coordinator;
 use super::member::Wanted;
-use crate::consumer::event::{Event, JoinOutcome, Joined, Target};
+use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
 use crate::net::wakeup::Wakeup;
@@ -291,7 +291,7 @@ impl Coordinator {
                 is_leader: false,
                 cooperative: true,
                 partitions: Vec::new(),
-                group_topics: BTreeSet::new(),
+                group_topics: PartitionCounts::new(),
             };
             log::info!(
                 "group {}: member {} joined in epoch {}",

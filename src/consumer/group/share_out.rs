@@ -10,6 +10,7 @@ use futures_channel::oneshot;
 use super::coordinator::Coordinator;
 use crate::config::{Assignor, GroupAssignment, GroupMember, GroupTopic, GroupTopics};
 use crate::consumer::assignors;
+use crate::consumer::event::PartitionCounts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::panic_text;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
@@ -22,23 +23,32 @@ use crate::protocol::{decode_versioned, encode_versioned};
 use crate::types::TopicPartition;
 
 impl Coordinator {
-    /// Everybody's partitions, and the topics that anybody wants.
+    /// Everybody's partitions, unless those of before are to stay (KIP-814), and how many there are of each topic that
+    /// anybody wants.
     pub(super) async fn share_out(
         &self,
         join: &JoinGroupResponse,
         own: &BTreeSet<Arc<str>>,
-    ) -> Result<(Vec<SyncGroupRequestAssignment>, BTreeSet<Arc<str>>)> {
+    ) -> Result<(Vec<SyncGroupRequestAssignment>, PartitionCounts)> {
+        let members = join.members.iter().map(member_of).collect::<Result<Vec<GroupMember>>>()?;
+        let mut wanted = own.clone();
+        wanted
+            .extend(members.iter().flat_map(|member| &member.topics).map(|topic| Arc::from(topic.as_str())));
+        let topics = self.topics_of(&wanted).await;
+        let count = |topic: Arc<str>| {
+            let count = topics.get(&topic).map_or(0, |topic| topic.partitions.len());
+            (topic, count)
+        };
+        let counts = wanted.into_iter().map(count).collect();
+        if join.skip_assignment {
+            return Ok((Vec::new(), counts));
+        }
         let name = join.protocol_name.as_deref().unwrap_or_default();
         let known = &self.0.config.partition_assignment_strategy;
         let assignor = known.iter().find(|assignor| assignor.as_str() == name).cloned().ok_or_else(|| {
             let text = format!("the group {} has chosen the unknown assignor {name:?}", self.0.group_id);
             Error::new(ErrorKind::Protocol, text)
         })?;
-        let members = join.members.iter().map(member_of).collect::<Result<Vec<GroupMember>>>()?;
-        let mut wanted = own.clone();
-        wanted
-            .extend(members.iter().flat_map(|member| &member.topics).map(|topic| Arc::from(topic.as_str())));
-        let topics = self.topics_of(&wanted).await;
         let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();
         let mut assignment = assign(assignor, members, topics).await?;
         let mut shares = Vec::new();
@@ -47,7 +57,7 @@ impl Coordinator {
             let assignment = encode_versioned(&share, ASSIGNMENT_VERSION)?;
             shares.push(SyncGroupRequestAssignment { member_id, assignment });
         }
-        Ok((shares, wanted))
+        Ok((shares, counts))
     }
 
     /// Those of the topics that exist, with their partitions.

@@ -292,14 +292,14 @@ impl Group {
         if let Some(waiting) = member.syncing.take() {
             refuse_sync(waiting, ErrorCode::FENCED_INSTANCE_ID);
         }
-        let same_metadata = member.protocols == request.protocols;
         member.update(request);
         member.touch(now);
         let was_leader = self.leader.as_deref() == Some(&old_id);
         if was_leader {
             self.leader = Some(joiner.new_id);
         }
-        if self.state == GroupState::Stable && same_metadata {
+        // Whatever else it says of itself, as in Kafka.
+        if self.state == GroupState::Stable && self.vote() == self.protocol {
             let skip = was_leader && joiner.version >= SKIP_ASSIGNMENT;
             if was_leader && !skip {
                 // Old clients would assign anew as leaders, so they are told that the leader is somebody else.
