@@ -27,6 +27,7 @@ fn cluster(partitions: i32) -> MockCluster {
     MockCluster::builder()
         .brokers(3)
         .topic("t", partitions)
+        .auto_create_topics(false)
         .consumer_group_timeouts(Duration::from_millis(40), Duration::from_secs(5))
         .start()
         .unwrap()

@@ -109,7 +109,8 @@ pub struct AsyncRebalanceContext {
 /// What the program's thread has to know of afterwards.
 #[derive(Default)]
 struct Effects {
-    committed: Offsets,
+    /// What the group has taken, commit by commit.
+    committed: Vec<Offsets>,
     seeks: Vec<(TopicPartition, OffsetAndMetadata)>,
 }
 
@@ -140,7 +141,7 @@ impl AsyncRebalanceContext {
         let sent = to_commit(&offsets, |tp| self.held.get(tp).cloned(), current)?;
         let commit = group.commit(sent, self.committer.clone()?, true);
         self.within("commit", commit).await?;
-        self.effects.borrow_mut().committed.extend(offsets);
+        self.effects.borrow_mut().committed.push(offsets);
         Ok(())
     }
 
@@ -248,7 +249,7 @@ impl Core {
         match told {
             Ok(Told { listener, outcome, effects }) => {
                 self.listener = Some(Listener::Async(listener));
-                self.subscription.commit_done(&effects.committed);
+                effects.committed.iter().for_each(|offsets| self.commit_done(offsets));
                 let seek = |(tp, to): (TopicPartition, OffsetAndMetadata)| self.subscription.seek(&tp, &to);
                 let sought = effects.seeks.into_iter().try_for_each(seek);
                 outcome.map(|outcome| outcome.and(sought))

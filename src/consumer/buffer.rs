@@ -79,6 +79,8 @@ pub(super) struct PartitionShared {
     /// The program's position, as of the last batch that it has read.
     position: AtomicI64,
     preferred_replica: AtomicI32,
+    /// The last generation or epoch of the member in which it had the partition.
+    given_up_in: AtomicI32,
     topic: Mutex<TopicIds>,
 }
 
@@ -99,6 +101,7 @@ impl Default for PartitionShared {
             log_start: AtomicI64::new(-1),
             position: AtomicI64::new(-1),
             preferred_replica: AtomicI32::new(-1),
+            given_up_in: AtomicI32::new(i32::MAX),
             topic: Mutex::default(),
         }
     }
@@ -144,6 +147,16 @@ impl PartitionShared {
     /// The replica that is fetched from instead of the leader, or -1.
     pub(super) fn preferred_replica(&self) -> i32 {
         self.preferred_replica.load(Ordering::Relaxed)
+    }
+
+    /// The member gives the partition up in this generation.
+    pub(super) fn give_up(&self, generation: i32) {
+        self.given_up_in.store(generation, Ordering::Release);
+    }
+
+    /// Whether the member has the partition no more in this generation, so that it may be another's.
+    pub(super) fn is_given_up_by(&self, generation: i32) -> bool {
+        self.given_up_in.load(Ordering::Acquire) < generation
     }
 
     /// The id of the topic that the position belongs to; zero while it is not known.

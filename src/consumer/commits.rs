@@ -84,7 +84,7 @@ impl Core {
     }
 
     /// The group has taken these offsets.
-    fn commit_done(&mut self, offsets: &Offsets) {
+    pub(super) fn commit_done(&mut self, offsets: &Offsets) {
         self.subscription.commit_done(offsets);
         self.interceptors.committed(offsets);
     }

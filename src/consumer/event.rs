@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
@@ -108,6 +109,8 @@ pub(super) struct Target {
     pub(super) life: u64,
     /// To acknowledge it with.
     pub(super) number: u64,
+    /// When the coordinator began to want something else than what the member has.
+    pub(super) since: Instant,
     pub(super) partitions: Vec<TopicPartition>,
     /// Those of them that belong to another topic of the same name than before.
     pub(super) recreated: Vec<TopicPartition>,

@@ -54,6 +54,8 @@ struct Inner {
     closed: Cell<bool>,
     /// Something is different: partitions, leaders, budget.
     changed: Wakeup,
+    /// The view of the cluster that the partitions' topics were compared with last.
+    compared: Cell<Option<u64>>,
 }
 
 /// A node that is fetched from, by a task of its own.
@@ -121,6 +123,7 @@ impl Fetcher {
             active: Cell::new(0),
             closed: Cell::new(false),
             changed,
+            compared: Cell::new(None),
         }));
         cluster.net().spawn(fetcher.clone().supervise());
         fetcher
@@ -160,6 +163,7 @@ impl Fetcher {
             }
         }
         drop(partitions);
+        self.0.compared.set(None);
         self.0.changed.notify();
     }
 

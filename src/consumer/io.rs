@@ -118,6 +118,8 @@ impl ConsumerIo {
             (watched.all, watched.all_seen) = (true, false);
             watched.partitions = partition_counts(&self.cluster, &watched);
         }
+        // The caller may have looked at them before they were what they are now.
+        self.events.send(Event::TopicsChanged);
         self.cluster.set_want_all(true);
     }
 

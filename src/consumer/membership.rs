@@ -154,7 +154,8 @@ impl Core {
         let partitions = std::mem::take(&mut joined.partitions);
         let cooperative = joined.cooperative;
         if !self.is_modern() {
-            self.rebalanced();
+            let now = self.clock.now();
+            self.rebalanced(self.group.rebalancing_since.unwrap_or(now));
         }
         let by_name = matches!(self.subscription.selection, Selection::Topics(_));
         if by_name && joined.is_leader && !joined.group_topics.is_empty() {
@@ -189,13 +190,11 @@ impl Core {
         }
     }
 
-    /// A rebalance has come to its end, as far as this member has to wait for others.
-    fn rebalanced(&mut self) {
+    /// A rebalance has come to its end, as far as this member has to do with it.
+    fn rebalanced(&mut self, since: Instant) {
         let now = self.clock.now();
-        let since = self.group.rebalancing_since.take();
-        // One of the new protocol has no beginning that the member would know of, save when it joins.
-        let took = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        self.shared.meter.rebalance(took, now);
+        self.group.rebalancing_since = None;
+        self.shared.meter.rebalance(now.saturating_duration_since(since), now);
     }
 
     /// KIP-848: becomes what the coordinator wants, and says so.
@@ -204,8 +203,10 @@ impl Core {
             self.watch(target.partitions.iter().map(TopicPartition::shared_topic).collect());
         }
         let (life, number) = (target.life, target.number);
-        self.rebalanced();
+        // The first one of a member comes of its joining.
+        let since = self.group.rebalancing_since.unwrap_or(target.since);
         let (told, _) = self.exchange(target.partitions, &target.recreated);
+        self.rebalanced(since);
         self.io.post(move |io| {
             if let Ok(group) = io.group() {
                 group.reconciled(life, number);
@@ -264,17 +265,22 @@ impl Core {
             // It comes with every call, until the program unsubscribes or subscribes anew.
             return told.and(Err(error.clone()));
         }
-        if matches!(self.subscription.selection, Selection::Pattern(..))
+        if lost {
+            self.group.identity = None;
+        }
+        if self.group.identity.is_none()
+            && matches!(self.subscription.selection, Selection::Pattern(..))
             && self.subscription.selection.topics().is_empty()
         {
-            // Until there is a topic that it matches, there is nothing to be a member for.
+            // Until there is a topic that it matches, there is nothing to become a member for. Who is one has to
+            // say that it wants nothing, so that others get its partitions.
             return told;
         }
         let wanted = self.wanted();
         self.group.needs_join = false;
         self.group.joining = true;
         self.group.rebalancing_since = Some(self.clock.now());
-        if lost || !cooperative || self.is_modern() {
+        if !cooperative || self.is_modern() {
             self.group.identity = None;
         }
         self.group.joins += 1;
@@ -380,9 +386,7 @@ impl Core {
             }
             self.tell_revoked(partitions)
         };
-        let mut kept = self.subscription.assignment();
-        kept.retain(|tp| !partitions.contains(tp));
-        self.subscription.set_partitions(kept);
+        self.subscription.give_up(partitions, self.generation());
         self.flush();
         self.count_partitions();
         if lost {
@@ -528,11 +532,19 @@ impl Core {
         let mut metadata = ConsumerGroupMetadata::new(self.config.group_id.clone().unwrap_or_default());
         metadata.group_instance_id.clone_from(&self.config.group_instance_id);
         if let Some(identity) = &self.group.identity {
-            metadata.generation_id =
-                if self.is_modern() { self.shared.member_epoch() } else { identity.generation };
+            metadata.generation_id = self.generation();
             metadata.member_id.clone_from(&identity.member_id);
         }
         metadata
+    }
+
+    /// The member's generation or epoch; -1 outside of the group.
+    fn generation(&self) -> i32 {
+        match &self.group.identity {
+            Some(_) if self.is_modern() => self.shared.member_epoch(),
+            Some(identity) => identity.generation,
+            None => -1,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fetch sessions (KIP-227): after a first full request a broker is told only what has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
@@ -31,6 +31,8 @@ pub(super) struct Session {
     by_id: bool,
     /// What the broker knows.
     known: BTreeMap<Key, Asked>,
+    /// The names of its topics by their ids.
+    names: HashMap<Uuid, Arc<str>>,
     /// How many requests there were outside of a session. Brokers fill an answer in the order of the request,
     /// and within a session they change it themselves.
     alone: usize,
@@ -57,7 +59,8 @@ impl Session {
             let first = self.alone.checked_rem(wanted.len()).unwrap_or(0);
             let topics = topics_of(wanted.iter().skip(first).chain(wanted.iter().take(first)));
             // The answer names topics by their ids, which are looked up in what was asked for.
-            *self = Self { known: wanted, alone: self.alone.wrapping_add(1), ..Self::default() };
+            let (names, alone) = (names_of(&wanted), self.alone.wrapping_add(1));
+            *self = Self { known: wanted, names, alone, ..Self::default() };
             return Part { session_epoch: NO_SESSION, topics, ..Part::default() };
         }
         if by_id != self.by_id {
@@ -67,6 +70,7 @@ impl Session {
         let mut part = Part { session_id: self.id, session_epoch: self.epoch, ..Part::default() };
         if self.epoch == 0 {
             part.topics = topics_of(wanted.iter());
+            self.names = names_of(&wanted);
         } else {
             let news = wanted.iter().filter(|(key, asked)| self.known.get(*key) != Some(*asked));
             part.topics = topics_of(news);
@@ -75,6 +79,10 @@ impl Session {
                 Some(asked) => asked.topic_id != known.topic_id,
             });
             part.forgotten = forgotten_of(gone);
+            let is_new = |topic: &FetchTopic| !self.names.contains_key(&topic.topic_id);
+            if !part.forgotten.is_empty() || part.topics.iter().any(is_new) {
+                self.names = names_of(&wanted);
+            }
         }
         self.known = wanted;
         part
@@ -82,7 +90,7 @@ impl Session {
 
     /// The topic's name of an id that the last request had.
     pub(super) fn topic_of(&self, id: Uuid) -> Option<Arc<str>> {
-        self.known.iter().find(|(_, asked)| asked.topic_id == id).map(|((topic, _), _)| Arc::clone(topic))
+        self.names.get(&id).cloned()
     }
 
     /// Takes note of an answer. Returns whether it can be used; else everything is asked anew.
@@ -115,6 +123,14 @@ impl Session {
     pub(super) fn lost(&mut self) {
         self.epoch = 0;
     }
+}
+
+fn names_of(wanted: &BTreeMap<Key, Asked>) -> HashMap<Uuid, Arc<str>> {
+    let mut names = HashMap::new();
+    for ((topic, _), asked) in wanted {
+        names.entry(asked.topic_id).or_insert_with(|| Arc::clone(topic));
+    }
+    names
 }
 
 fn topics_of<'a>(partitions: impl Iterator<Item = (&'a Key, &'a Asked)>) -> Vec<FetchTopic> {
@@ -236,5 +252,6 @@ mod tests {
         assert!(session.answered(ErrorCode::NONE, 9));
         let part = session.request(with(id(2)), true, true);
         assert_eq!((part.topics[0].topic_id, part.forgotten[0].topic_id), (id(2), id(1)));
+        assert_eq!((session.topic_of(id(1)), session.topic_of(id(2)).as_deref()), (None, Some("t")));
     }
 }

@@ -119,6 +119,19 @@ impl SubscriptionState {
         }
     }
 
+    /// Drops partitions that are to be another member's. What is committed of them in a later generation than this
+    /// would take that member's progress back.
+    pub(super) fn give_up(&mut self, partitions: &[TopicPartition], generation: i32) {
+        let mut kept = self.assignment();
+        kept.retain(|tp| !partitions.contains(tp));
+        for tp in partitions {
+            if let Ok(partition) = self.get(tp) {
+                partition.shared.give_up(generation);
+            }
+        }
+        self.set_partitions(kept);
+    }
+
     /// The partitions, sorted.
     pub(super) fn assignment(&self) -> Vec<TopicPartition> {
         let mut all: Vec<TopicPartition> = self.index.keys().cloned().collect();
@@ -166,7 +179,7 @@ impl SubscriptionState {
             return Err(Error::new(ErrorKind::InvalidArgument, text).with_topic(tp.topic()));
         }
         let (index, _) = self.get_mut(tp)?;
-        self.place(index, to.offset, to.leader_epoch.unwrap_or(-1));
+        self.start(index, to.offset, to.leader_epoch.unwrap_or(-1));
         Ok(())
     }
 
@@ -273,18 +286,15 @@ impl SubscriptionState {
         }
     }
 
-    fn start(&mut self, slot: Slot, offset: i64, leader_epoch: i32) {
-        self.restart(slot.index, offset, leader_epoch);
-        if let Some(partition) = self.partitions.get_mut(slot.index) {
+    /// Goes on at a new position. An automatic commit must not name the old one any more.
+    fn start(&mut self, index: usize, offset: i64, leader_epoch: i32) {
+        self.restart(index, offset, leader_epoch);
+        if let Some(partition) = self.partitions.get_mut(index) {
             partition.settle();
         }
     }
 
-    /// A position from outside: the program is done with what it was given before.
-    fn place(&mut self, index: usize, offset: i64, leader_epoch: i32) {
-        self.restart(index, offset, leader_epoch);
-    }
-
+    /// Fetches from this offset on, without what was fetched before.
     fn restart(&mut self, index: usize, offset: i64, leader_epoch: i32) {
         self.last_epoch += 1;
         let epoch = self.last_epoch;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc;
 
+use kavka::consumer::ConsumerInterceptor;
 use kavka::types::OffsetAndMetadata;
 
 use super::*;
@@ -39,7 +40,12 @@ fn a_commit_that_fails_leaves_a_join_under_way_alone() {
 #[test]
 fn offsets_are_committed_for_the_topic_that_they_were_read_of() {
     for (versions, by_id) in [(VersionTable::newest(), true), (VersionTable::kafka_3_9(), false)] {
-        let cluster = MockCluster::builder().topic("t", 1).versions(versions).start().unwrap();
+        let cluster = MockCluster::builder()
+            .topic("t", 1)
+            .auto_create_topics(false)
+            .versions(versions)
+            .start()
+            .unwrap();
         fill(&cluster, "t", 0, 10);
         let mut consumer = options(&cluster).enable_auto_commit(false).build().unwrap();
         consumer.assign([tp(0)]).unwrap();
@@ -170,4 +176,211 @@ fn a_static_leader_that_comes_back_sees_to_the_topics_of_the_others() {
     assert_eq!(cluster.group_generation("g"), generation, "no rebalance");
     cluster.add_partitions("u", 3).unwrap();
     poll_until(&mut [&mut back, &mut other], |all| counts(all) == [1, 3]);
+}
+
+/// The program goes back, and ends before it has read on.
+#[test]
+fn what_was_read_before_a_seek_is_not_committed_after_it() {
+    let cluster = cluster(1);
+    fill(&cluster, "t", 0, 10);
+    let mut consumer = subscribed(options(&cluster).auto_commit_interval(LONG));
+    assert_eq!(consumer.iter().take(6).map(|record| record.unwrap().offset()).last(), Some(5));
+    consumer.seek(&tp(0), 2).unwrap();
+    consumer.close(LONG).unwrap();
+    assert_eq!(cluster.committed("g", "t", 0), Some(2));
+}
+
+/// The program changes its mind when the join has been asked for and has not begun.
+#[test]
+fn a_change_of_the_subscription_right_after_the_first_poll_counts() {
+    let cluster = cluster(1);
+    cluster.create_topic("u", 2).unwrap();
+    for _ in 0..20 {
+        let mut consumer = subscribed(modern(&cluster));
+        consumer.poll(Duration::ZERO).unwrap();
+        consumer.subscribe(["u"]).unwrap();
+        poll_until(&mut [&mut consumer], |all| {
+            all[0].assignment() == [0, 1].map(|p| TopicPartition::new("u", p))
+        });
+        consumer.close(LONG).unwrap();
+    }
+}
+
+/// The heartbeat with the names gets lost, so that everything is said again.
+#[test]
+fn names_take_the_place_of_a_pattern_even_if_a_heartbeat_is_lost() {
+    let cluster = cluster(1);
+    cluster.create_topic("u", 1).unwrap();
+    let mut consumer = modern(&cluster).build().unwrap();
+    consumer.subscribe_to(Subscription::remote_pattern("t|u")).unwrap();
+    has(&mut consumer, 2);
+    let lost = cluster.on(ApiKey::CONSUMER_GROUP_HEARTBEAT).always().drop_before();
+    consumer.subscribe(["u"]).unwrap();
+    let before = lost.hits();
+    assert!(cluster.wait_for(LONG, |_| lost.hits() >= before + 2));
+    lost.remove();
+    poll_until(&mut [&mut consumer], |all| all[0].assignment() == [TopicPartition::new("u", 0)]);
+    // Nor has it to be said again with every trouble.
+    let from = cluster.requests_of(ApiKey::CONSUMER_GROUP_HEARTBEAT).len();
+    let once = cluster.on(ApiKey::CONSUMER_GROUP_HEARTBEAT).drop_before();
+    assert!(cluster.wait_for(LONG, |_| once.hits() == 1));
+    let full = |request: &ConsumerGroupHeartbeatRequest| request.rebalance_timeout_ms >= 0;
+    let later = || {
+        let all = cluster.requests_of(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+        let sent: Vec<ConsumerGroupHeartbeatRequest> =
+            all[from..].iter().filter_map(|request| request.decode()).filter(full).collect();
+        sent
+    };
+    poll_until(&mut [&mut consumer], |_| !later().is_empty());
+    assert_eq!(later()[0].subscribed_topic_regex, None);
+}
+
+/// The member that was too slow comes back while it is still to leave.
+#[test]
+fn a_leave_that_comes_late_leaves_the_next_membership_alone() {
+    let cluster = cluster(2);
+    let slow = Duration::from_secs(1);
+    let builder = modern(&cluster).max_poll_interval(slow).retry_backoff(Duration::from_secs(1));
+    let (mut consumer, log) = with_log(builder.retry_backoff_max(Duration::from_secs(1)));
+    has(&mut consumer, 2);
+    let leaves = || {
+        let all = cluster.requests_of(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+        let all = all.iter().filter_map(|request| request.decode::<ConsumerGroupHeartbeatRequest>());
+        all.filter(|request| request.member_epoch == -1).count()
+    };
+    let busy =
+        cluster.on(ApiKey::CONSUMER_GROUP_HEARTBEAT).always().error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    assert!(cluster.wait_for(LONG, |_| leaves() == 1));
+    busy.remove();
+    assert_eq!(error_of(&mut consumer).kind(), ErrorKind::MaxPollExceeded);
+    poll_until(&mut [&mut consumer], |all| leaves() > 1 && counts(all) == [2]);
+    let member = consumer.group_metadata().member_id;
+    let beats = cluster.request_count(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+    poll_until(&mut [&mut consumer], |_| cluster.request_count(ApiKey::CONSUMER_GROUP_HEARTBEAT) > beats + 2);
+    assert_eq!(cluster.group_members("g"), [member]);
+    let lost = log.news().into_iter().filter(|entry| entry.starts_with("lost")).count();
+    assert_eq!(lost, 1, "once, for being slow");
+}
+
+/// Commits wait for their turn, and the partition has another owner by then.
+#[test]
+fn a_commit_that_waits_does_not_take_back_what_the_next_owner_has_done() {
+    let cluster = cluster(2);
+    let mut first = subscribed(modern(&cluster).enable_auto_commit(false));
+    has(&mut first, 2);
+    let id = first.group_metadata().member_id;
+    let mut second = subscribed(modern(&cluster).enable_auto_commit(false));
+    let beats = || {
+        let all = cluster.requests_of(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+        let all = all.iter().filter_map(|request| request.decode::<ConsumerGroupHeartbeatRequest>());
+        all.filter(|request| request.member_id == id).count()
+    };
+    poll_until(&mut [&mut second], |all| all[0].group_metadata().generation_id > 0);
+    let before = beats();
+    assert!(cluster.wait_for(LONG, |_| beats() > before + 2), "the first one has been told");
+    cluster.on(ApiKey::OFFSET_COMMIT).delay(Duration::from_millis(300));
+    let outcomes: Vec<_> = (0..2)
+        .map(|partition| {
+            // The first of each waits for its answer, the others for it.
+            let first_try = commit_later(&mut first, partition, 1);
+            (partition, first_try, commit_later(&mut first, partition, 2))
+        })
+        .collect();
+    poll_until(&mut [&mut first, &mut second], |all| counts(all) == [1, 1]);
+    let moved = second.assignment()[0].clone();
+    second.commit_offsets([(moved.clone(), 50)]).unwrap();
+    let mut last = HashMap::new();
+    poll_until(&mut [&mut first], |_| {
+        for (partition, _, outcome) in &outcomes {
+            if let Ok(outcome) = outcome.try_recv() {
+                last.insert(*partition, outcome);
+            }
+        }
+        last.len() == 2
+    });
+    let refused = last.remove(&moved.partition()).unwrap().unwrap_err();
+    assert_eq!((refused.kind(), refused.partition()), (ErrorKind::CommitFailed, Some(moved.partition())));
+    last.remove(&(1 - moved.partition())).unwrap().unwrap();
+    assert_eq!(cluster.committed("g", "t", moved.partition()), Some(50));
+    assert_eq!(cluster.committed("g", "t", 1 - moved.partition()), Some(2));
+}
+
+/// A member of a group of each kind: eager, cooperative, and of the new protocol.
+const KINDS: [fn(&MockCluster) -> ConsumerBuilder; 3] = [
+    |cluster| classic(cluster, Assignor::Range).group_id("eager"),
+    |cluster| classic(cluster, Assignor::CooperativeSticky).group_id("cooperative"),
+    |cluster| modern(cluster).group_id("modern"),
+];
+
+#[test]
+fn a_pattern_that_matches_nothing_waits_for_topics() {
+    let cluster = cluster(1);
+    let mut members = KINDS.map(|builder| {
+        let mut member = builder(&cluster).build().unwrap();
+        member.subscribe_to(Subscription::pattern("x.*")).unwrap();
+        member.poll(SHORT).unwrap();
+        member
+    });
+    cluster.create_topic("x1", 2).unwrap();
+    for member in &mut members {
+        has(member, 2);
+    }
+}
+
+/// A member whose pattern matches nothing keeps no partitions from the others, and comes back for the first topic.
+#[test]
+fn a_member_that_comes_to_want_nothing_says_so() {
+    let cluster = cluster(2);
+    for (number, builder) in KINDS.into_iter().enumerate() {
+        let (mut first, mut second) = (subscribed(builder(&cluster)), subscribed(builder(&cluster)));
+        poll_until(&mut [&mut first, &mut second], |all| counts(all) == [1, 1]);
+        let topic = format!("x{number}");
+        first.subscribe_to(Subscription::pattern(&topic)).unwrap();
+        poll_until(&mut [&mut first, &mut second], |all| counts(all) == [0, 2]);
+        cluster.create_topic(&topic, 3).unwrap();
+        poll_until(&mut [&mut first, &mut second], |all| counts(all) == [3, 2]);
+    }
+}
+
+/// Sees what is committed.
+struct Witness(mpsc::Sender<i64>);
+
+impl ConsumerInterceptor for Witness {
+    fn on_commit(&mut self, offsets: &HashMap<TopicPartition, OffsetAndMetadata>) {
+        offsets.values().for_each(|offset| self.0.send(offset.offset).unwrap());
+    }
+}
+
+/// Commits twice when it gives up.
+struct Twice;
+
+impl AsyncConsumerRebalanceListener for Twice {
+    async fn on_partitions_revoked(
+        &mut self,
+        consumer: &AsyncRebalanceContext,
+        gone: &[TopicPartition],
+    ) -> Result<()> {
+        consumer.commit_offsets([(gone[0].clone(), 3)]).await?;
+        consumer.commit_offsets([(gone[0].clone(), 4)]).await
+    }
+
+    async fn on_partitions_assigned(
+        &mut self,
+        _: &AsyncRebalanceContext,
+        _: &[TopicPartition],
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn interceptors_see_the_commits_of_async_listeners() {
+    let cluster = cluster(1);
+    let (sender, seen) = mpsc::channel();
+    let builder = options(&cluster).enable_auto_commit(false).interceptor(Witness(sender));
+    let mut consumer = builder.build().unwrap();
+    consumer.subscribe_to(Subscription::topics(["t"]).async_listener(Twice)).unwrap();
+    has(&mut consumer, 1);
+    consumer.unsubscribe().unwrap();
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), [3, 4]);
 }

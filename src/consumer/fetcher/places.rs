@@ -68,6 +68,9 @@ impl Fetcher {
     /// Reports partitions whose topic has another id than the one their position belongs to.
     pub(super) fn find_recreated(&self) {
         let view = self.0.cluster.snapshot();
+        if self.0.compared.replace(Some(view.version())) == Some(view.version()) {
+            return;
+        }
         for partition in self.0.partitions.borrow_mut().values_mut() {
             let Some(topic) = view.topic(partition.tp.topic()) else { continue };
             let old = partition.shared.topic_id();

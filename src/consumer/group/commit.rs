@@ -28,8 +28,8 @@ pub(in crate::consumer) struct Committer {
 pub(in crate::consumer) type Offsets = HashMap<TopicPartition, OffsetAndMetadata>;
 
 impl Coordinator {
-    /// Commits, for the topics that there were when it was asked for. With `retries`, again and again until it is done or has failed for good; the caller bounds the
-    /// wait. The place among all commits is that of this call.
+    /// Commits, for the topics that there were when it was asked for. With `retries`, again and again until it is
+    /// done or has failed for good; the caller bounds the wait. The place among all commits is that of this call.
     ///
     /// # Errors
     /// [`ErrorKind::CommitFailed`] when the group has moved on (retriable when a rebalance is under way), and
@@ -113,9 +113,19 @@ impl Coordinator {
         for one in offsets {
             one.check_topic(view.topic(one.tp.topic()).map(|topic| topic.id))?;
         }
+        // Since it was asked for, partitions may have gone to others, whose progress it would take back.
+        let (gone, offsets): (Vec<&ToCommit>, Vec<&ToCommit>) =
+            offsets.iter().partition(|one| one.is_given_up_by(generation));
+        let refused = gone.first().map_or(Ok(()), |one| {
+            let error = self.moved_on(ErrorCode::ILLEGAL_GENERATION, false);
+            Err(error.with_topic(one.tp.topic()).with_partition(one.tp.partition()))
+        });
+        if offsets.is_empty() {
+            return refused;
+        }
         let by_id = version >= COMMIT_BY_ID && offsets.iter().all(|one| !one.topic_id.is_zero());
         let mut topics: Vec<OffsetCommitRequestTopic> = Vec::new();
-        for ToCommit { tp, offset, topic_id, .. } in offsets {
+        for ToCommit { tp, offset, topic_id, .. } in &offsets {
             let topic_id = if by_id { *topic_id } else { Uuid::ZERO };
             let partition = OffsetCommitRequestPartition {
                 partition_index: tp.partition(),
@@ -157,7 +167,7 @@ impl Coordinator {
                     .map_err(|error| error.with_topic(name).with_partition(partition.partition_index))?;
             }
         }
-        Ok(())
+        refused
     }
 
     fn check(&self, code: ErrorCode, generation: i32, committer: &Committer) -> Result<()> {

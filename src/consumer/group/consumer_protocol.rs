@@ -40,6 +40,10 @@ pub(super) struct Reconciliation {
     pub(super) names: HashMap<Uuid, Arc<str>>,
     /// The coordinator has yet to hear that the target is reached.
     unacknowledged: bool,
+    /// Since when what the member has is not what it is to have.
+    since: Option<Instant>,
+    /// The coordinator may have a regular expression of this member, which outlasts a heartbeat without one.
+    told_regex: bool,
     /// Rings when a heartbeat is due before its time.
     changed: Wakeup,
 }
@@ -77,18 +81,20 @@ enum Next {
 }
 
 impl Coordinator {
-    /// Joins, and keeps the member in its group until its life is over.
-    pub(super) async fn stay(self, number: u64, wanted: Wanted, life: u64) {
-        let net = self.0.cluster.net().clone();
-        {
-            let mut member = self.0.member.borrow_mut();
-            if member.id.is_empty() {
-                // Made here (KIP-1082), so that an answer that is lost leaves no ghost behind.
-                member.id = Uuid::random(net.random_bytes()).to_string();
-            }
-            let names = std::mem::take(&mut member.modern.names);
-            member.modern = Reconciliation { wanted, names, ..Reconciliation::default() };
+    /// What the member begins with, before it has heard of the coordinator.
+    pub(super) fn begin(&self, wanted: Wanted) {
+        let mut member = self.0.member.borrow_mut();
+        if member.id.is_empty() {
+            // Made here (KIP-1082), so that an answer that is lost leaves no ghost behind.
+            member.id = Uuid::random(self.0.cluster.net().random_bytes()).to_string();
         }
+        let Reconciliation { names, told_regex, .. } = std::mem::take(&mut member.modern);
+        member.modern = Reconciliation { wanted, names, told_regex, ..Reconciliation::default() };
+    }
+
+    /// Joins, and keeps the member in its group until its life is over.
+    pub(super) async fn stay(self, number: u64, life: u64) {
+        let net = self.0.cluster.net().clone();
         let mut state = Life {
             number,
             life,
@@ -133,6 +139,7 @@ impl Coordinator {
         if let Some(owned) = modern.offers.remove(&number) {
             modern.owned = owned;
             modern.offers.retain(|later, _| *later > number);
+            modern.since = (modern.owned != modern.target).then(|| self.0.cluster.net().now());
             modern.unacknowledged = true;
             modern.changed.notify();
         }
@@ -140,11 +147,10 @@ impl Coordinator {
 
     /// Says that the member leaves: for good, or as a static one for a while. Tries until it is done; the caller
     /// bounds the wait.
-    pub(super) async fn send_last_heartbeat(&self, comes_back: bool) -> Result<()> {
-        let member_id = self.0.member.borrow().id.clone();
+    pub(super) async fn send_last_heartbeat(&self, member_id: &str, comes_back: bool) -> Result<()> {
         let mut failures = 0;
         loop {
-            match self.try_last_heartbeat(&member_id, comes_back).await {
+            match self.try_last_heartbeat(member_id, comes_back).await {
                 Err(error) if error.is_retriable() => {
                     log::debug!("{error}");
                     failures += 1;
@@ -214,12 +220,19 @@ impl Coordinator {
 
     async fn send_beat(&self, state: &mut Life) -> Result<ConsumerGroupHeartbeatResponse> {
         let config = &self.0.config;
+        let version = self.connection().await?.pick_version::<ConsumerGroupHeartbeatRequest>(i16::MAX)?;
         let (request, sent) = {
             let mut member = self.0.member.borrow_mut();
             let id = member.id.clone();
             let modern = &mut member.modern;
             let full = state.full || state.epoch == 0;
             let sent = Sent { topics: modern.wanted.topics.clone(), regex: modern.wanted.regex.clone() };
+            if version < REGEX && sent.regex.is_some() {
+                let text = "the coordinator evaluates no regular expressions (it is older than Kafka 4.0): \
+                            subscribe by a pattern of the client's";
+                return Err(Error::new(ErrorKind::UnsupportedVersion, text));
+            }
+            modern.told_regex |= sent.regex.is_some();
             let told = state.sent.as_ref().filter(|_| !full);
             let mut request = ConsumerGroupHeartbeatRequest {
                 group_id: self.0.group_id.clone(),
@@ -238,29 +251,24 @@ impl Coordinator {
                 request.subscribed_topic_names =
                     Some(sent.topics.iter().map(|topic| topic.to_string()).collect());
             }
-            request.subscribed_topic_regex = match told {
-                None => sent.regex.clone(),
-                Some(told) if told.regex != sent.regex => Some(sent.regex.clone().unwrap_or_default()),
-                Some(_) => None,
-            };
+            if told.is_none_or(|told| told.regex != sent.regex) {
+                // An empty one takes the last one back.
+                let none = modern.told_regex.then(String::new);
+                request.subscribed_topic_regex = sent.regex.clone().or(none);
+            }
             if full || std::mem::take(&mut modern.unacknowledged) {
                 let owned = if state.epoch == 0 { Vec::new() } else { by_topic(&modern.owned) };
                 request.topic_partitions = Some(owned);
             }
             (request, sent)
         };
-        let version = self.connection().await?.pick_version::<ConsumerGroupHeartbeatRequest>(i16::MAX)?;
-        if version < REGEX && sent.regex.is_some() {
-            let text = "the coordinator evaluates no regular expressions (it is older than Kafka 4.0): \
-                        subscribe by a pattern of the client's";
-            return Err(Error::new(ErrorKind::UnsupportedVersion, text));
-        }
         state.full = true;
         let begin = self.0.cluster.net().now();
         let response = self.request(version, config.common.request_timeout, |_| request).await?;
         let now = self.0.cluster.net().now();
         self.meter().heartbeat(now.saturating_duration_since(begin), now);
         if response.error_code.is_ok() {
+            self.0.member.borrow_mut().modern.told_regex = sent.regex.is_some();
             (state.full, state.sent) = (false, Some(sent));
         }
         Ok(response)
@@ -280,7 +288,7 @@ impl Coordinator {
             member.id = id;
         }
         if let Some(assignment) = response.assignment {
-            member.modern.set_target(assignment);
+            member.modern.set_target(assignment, state.alive_at);
         }
         if !std::mem::replace(&mut state.joined, true) {
             member.joining = false;
@@ -341,11 +349,11 @@ impl Coordinator {
             return;
         }
         modern.last_offer += 1;
-        let number = modern.last_offer;
+        let (number, since) = (modern.last_offer, modern.since.unwrap_or(self.0.cluster.net().now()));
         modern.offers.insert(number, places);
         let partitions: Vec<TopicPartition> = target.into_values().collect();
         let recreated = partitions.iter().filter(|tp| before.contains(*tp)).cloned().collect();
-        self.0.events.send(Event::Target(Target { life, number, partitions, recreated }));
+        self.0.events.send(Event::Target(Target { life, number, since, partitions, recreated }));
     }
 
     fn name_of(&self, modern: &Reconciliation, id: Uuid) -> Option<Arc<str>> {
@@ -409,13 +417,21 @@ impl Coordinator {
 }
 
 impl Reconciliation {
-    fn set_target(&mut self, assignment: Assignment) {
+    fn set_target(&mut self, assignment: Assignment, now: Instant) {
         let places = assignment.topic_partitions.into_iter().flat_map(|topic| {
             let id = topic.topic_id;
             topic.partitions.into_iter().map(move |partition| (id, partition))
         });
-        self.target = places.collect();
-        if self.target == self.owned && self.offers.is_empty() {
+        let target: BTreeSet<Place> = places.collect();
+        // Coordinators repeat it now and then, which needs no answer.
+        if target == self.target {
+            return;
+        }
+        self.target = target;
+        if self.target != self.owned {
+            self.since.get_or_insert(now);
+        } else if self.offers.is_empty() {
+            self.since = None;
             self.unacknowledged = true;
             self.changed.notify();
         }

@@ -67,7 +67,11 @@ impl Coordinator {
         let net = self.0.cluster.net();
         match self.0.config.group_protocol {
             GroupProtocol::Classic => net.spawn(this.join_classic(number, wanted, life)),
-            GroupProtocol::Consumer => net.spawn(this.stay(number, wanted, life)),
+            GroupProtocol::Consumer => {
+                // Here and not in the task: the program may want something else before that begins.
+                self.begin(wanted);
+                net.spawn(this.stay(number, life));
+            }
         }
     }
 
@@ -101,7 +105,7 @@ impl Coordinator {
                 self.send_leave(id, reason, joining).await
             }
             GroupProtocol::Consumer if !inside || (stays && !fixed) => Ok(()),
-            GroupProtocol::Consumer => self.send_last_heartbeat(stays).await,
+            GroupProtocol::Consumer => self.send_last_heartbeat(&id, stays).await,
         }
     }
 
@@ -189,8 +193,9 @@ impl Coordinator {
                 }
             }
             GroupProtocol::Consumer => {
-                self.lost(true, Some(error));
-                self.send_last_heartbeat(fixed).await
+                // The member comes back under another id: this may be sent again when it has.
+                self.lost(false, Some(error));
+                self.send_last_heartbeat(&id, fixed).await
             }
         }
     }

@@ -34,9 +34,9 @@ crate::sensors! {
             "sync-total" = Count, "SyncGroups.";
         }
         rebalances: Sensor {
-            "rebalance-latency-avg" = Avg, "The average time in ms of a rebalance, without the listener's.";
-            "rebalance-latency-max" = Max, "The longest time in ms of a rebalance, without the listener's.";
-            "rebalance-latency-total" = Total, "The time in ms of all rebalances, without the listener's.";
+            "rebalance-latency-avg" = Avg, "The average time in ms of a rebalance; in the classic protocol without the listener's.";
+            "rebalance-latency-max" = Max, "The longest time in ms of a rebalance; in the classic protocol without the listener's.";
+            "rebalance-latency-total" = Total, "The time in ms of all rebalances; in the classic protocol without the listener's.";
             "rebalance-total" = Count, "Rebalances that the member took part in.";
         }
         // Each counts 3600, so that a rate per second is one per hour.

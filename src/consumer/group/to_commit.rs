@@ -44,6 +44,11 @@ impl Held {
 }
 
 impl ToCommit {
+    /// Whether the partition may be another member's in this generation.
+    pub(super) fn is_given_up_by(&self, generation: i32) -> bool {
+        self.held.as_ref().is_some_and(|held| held.shared.is_given_up_by(generation))
+    }
+
     /// Refuses the offset if there is another topic of that name by now.
     ///
     /// # Errors

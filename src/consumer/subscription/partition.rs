@@ -90,10 +90,13 @@ impl PartitionState {
         self.leader_epoch = leader_epoch;
     }
 
-    /// The program has asked for more: what it was given before is done.
+    /// The program has asked for more: what it was given before is done. While a new position is looked up, the old
+    /// one means nothing.
     #[inline]
     pub(in crate::consumer) fn settle(&mut self) {
-        self.committable = self.position;
+        if self.phase == Phase::Ready {
+            self.committable = self.position;
+        }
     }
 
     pub(super) fn offset_and_epoch(&self, offset: i64) -> OffsetAndMetadata {

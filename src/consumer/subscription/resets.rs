@@ -73,7 +73,7 @@ impl SubscriptionState {
             (Some(committed), _) => {
                 let (offset, epoch) = (committed.offset, committed.leader_epoch.unwrap_or(-1));
                 partition.committed = offset;
-                self.start(slot, offset, epoch);
+                self.start(slot.index, offset, epoch);
                 Ok(())
             }
             (None, Some(spec)) => {
@@ -104,7 +104,7 @@ impl SubscriptionState {
             to: offset,
         });
         self.resets.extend(told);
-        self.start(slot, offset, leader_epoch.unwrap_or(-1));
+        self.start(slot.index, offset, leader_epoch.unwrap_or(-1));
     }
 
     /// The question could not be answered: it is asked again by the next poll.
@@ -150,7 +150,7 @@ impl SubscriptionState {
         let known = end_offset >= 0 && leader_epoch >= 0;
         if known && end_offset >= position {
             // Only what was fetched ahead is gone. What the program has read is in the log.
-            self.place(slot.index, position, leader_epoch);
+            self.restart(slot.index, position, leader_epoch);
             return Ok(());
         }
         match policy {
@@ -161,7 +161,7 @@ impl SubscriptionState {
                     from: Some(position),
                     to: end_offset,
                 });
-                self.start(slot, end_offset, leader_epoch);
+                self.start(slot.index, end_offset, leader_epoch);
                 Ok(())
             }
             Some(spec) => {

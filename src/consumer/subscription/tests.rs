@@ -64,6 +64,26 @@ fn positions_follow_records_and_gaps() {
 }
 
 #[test]
+fn what_was_done_before_a_seek_is_not_committed_after_it() {
+    let mut state = state(AutoOffsetReset::Latest, 1);
+    begin_at(&mut state, 0, 5);
+    let read = slot(&state, 0);
+    state.at(read).expect("present").delivered(9);
+    state.settle();
+    let tp = TopicPartition::new("t", 0);
+    assert_eq!(state.committable()[&tp].offset, 10);
+    begin_at(&mut state, 0, 3);
+    assert_eq!(state.committable()[&tp].offset, 3);
+    state.seek_to(&tp, OffsetSpec::Earliest).expect("assigned");
+    state.settle();
+    assert!(state.committable().is_empty(), "nobody knows yet where that is");
+    let (asks, _) = state.take_unresolved(true);
+    state.settle();
+    state.reset_to(asks[0].slot, 1, None);
+    assert_eq!(state.committable()[&tp].offset, 1);
+}
+
+#[test]
 fn only_what_was_asked_past_is_committed_automatically() {
     let mut state = state(AutoOffsetReset::Latest, 2);
     let (asks, _) = state.take_unresolved(true);
