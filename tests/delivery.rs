@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "delivery/memory.rs"]
+mod memory;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 

@@ -36,8 +36,9 @@ macro_rules! producer_options {
             /// itself. Defaults to 16384.
             batch_size: usize = 16_384, "batch.size", "batch_size", 0 => i32::MAX as i64;
 
-            /// The memory in bytes for records that were not sent yet. When it is used up, `send()` waits, for
-            /// `max_block` at most. Kafka's own: kafka-python has none. Defaults to 33554432 (32 MiB).
+            /// The memory in bytes for records that are not acknowledged yet: their batches, what is kept with each, and
+            /// the callbacks of their handles. When it is used up, `send()` waits, for `max_block` at most. Kafka's own:
+            /// kafka-python has none. Defaults to 33554432 (32 MiB).
             buffer_memory: usize = 33_554_432, "buffer.memory", "buffer_memory", 1 => i64::MAX;
 
             /// How long `send()` and `partitions_for()` may block, for metadata and for memory, and each call that is

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+use super::batch::Batch;
 use super::close::GivenUp;
 use super::handle::{BatchHandle, Outcome};
 use super::memory::{Memory, Permit, Refusal};
@@ -104,14 +105,19 @@ struct QueueState {
 
 /// Memory for a batch, and its place among the batches of its queue.
 pub(super) struct Reservation {
-    _permit: Permit,
+    permit: Permit,
     queue: Arc<PartitionQueue>,
 }
 
 impl Reservation {
     fn new(permit: Permit, queue: &Arc<PartitionQueue>) -> Self {
         queue.load.fetch_add(1, Ordering::Relaxed);
-        Self { _permit: permit, queue: Arc::clone(queue) }
+        Self { permit, queue: Arc::clone(queue) }
+    }
+
+    /// Gives the batch's buffer back together with the memory.
+    pub(super) fn keep(&mut self, buffer: Vec<u8>) {
+        self.permit.keep(buffer);
     }
 }
 
@@ -120,6 +126,10 @@ impl Drop for Reservation {
         self.queue.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// What a batch takes besides its records, from here to the answer; counts where batches are small.
+const BOOKKEEPING: usize =
+    size_of::<BatchHandle>() + size_of::<OpenBatch>() + size_of::<ReadyBatch>() + size_of::<Batch>();
 
 enum Slot {
     /// Being compressed and summed by the thread that filled it.
@@ -309,6 +319,7 @@ impl Accumulator {
         deadline: Instant,
     ) -> Result<(Arc<BatchHandle>, u32)> {
         let capacity = self.batch_size.max(record.size() + BATCH_OVERHEAD).min(self.memory.total());
+        let bytes = (capacity + BOOKKEEPING).min(self.memory.total());
         let mut permit = None;
         loop {
             let mut state = queue.state.lock();
@@ -321,9 +332,9 @@ impl Accumulator {
                 self.seal(queue, number, full);
                 continue;
             }
-            let Some(granted) = permit.take().or_else(|| self.memory.try_reserve(capacity)) else {
+            let Some(granted) = permit.take().or_else(|| self.memory.try_reserve(bytes)) else {
                 drop(state);
-                permit = Some(self.wait_for_memory(capacity, deadline)?);
+                permit = Some(self.wait_for_memory(bytes, deadline)?);
                 continue;
             };
             return self.open(queue, state, granted, capacity, record);
@@ -334,16 +345,16 @@ impl Accumulator {
         &self,
         queue: &Arc<PartitionQueue>,
         mut state: parking_lot::MutexGuard<'_, QueueState>,
-        permit: Permit,
+        mut permit: Permit,
         capacity: usize,
         record: &RawRecord<'_>,
     ) -> Result<(Arc<BatchHandle>, u32)> {
         let number = self.next_batch.fetch_add(1, Ordering::Relaxed);
-        let mut builder = BatchBuilder::new(self.memory.buffer(capacity), capacity);
+        let mut builder = BatchBuilder::new(permit.buffer(capacity), capacity);
         let index = record.append_to(&mut builder).ok_or_else(|| {
             Error::new(ErrorKind::RecordTooLarge, "the record is larger than Kafka's format allows")
         })?;
-        let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone(), 0));
+        let handle = Arc::new(BatchHandle::new(queue.topic_partition.clone(), 0, self.memory.tab()));
         {
             let mut incomplete = self.incomplete.lock();
             if incomplete.abandoned {

@@ -98,6 +98,7 @@ impl Batch {
                 handle: Arc::new(BatchHandle::new(
                     self.handle.topic_partition().clone(),
                     sealed.record_count(),
+                    self.handle.memory_tab(),
                 )),
                 topic_id: self.topic_id,
                 count: sealed.record_count(),

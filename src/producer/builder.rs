@@ -96,7 +96,7 @@ impl<K, V> ProducerBuilder<K, V> {
         compression.check_available()?;
         let clock = Clock::system();
         let view = ClusterMetadata::default();
-        let memory = Memory::new(config.buffer_memory);
+        let memory = Memory::new(config.buffer_memory, config.batch_size);
         let registry = Registry::for_client(Client::Producer, &config.common);
         let accumulator = Arc::new(Accumulator::new(
             clock,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use super::memory::Permit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::{on_io_thread, panic_text};
 use crate::net::clock::Clock;
@@ -251,7 +252,6 @@ pub(super) struct BatchHandle {
     done: Condvar,
 }
 
-#[derive(Default)]
 struct Waiting {
     threads: usize,
     /// The sender has it: it may be written from now on.
@@ -259,15 +259,33 @@ struct Waiting {
     /// The callbacks have run, too.
     settled: bool,
     callbacks: Vec<Box<dyn FnOnce() + Send>>,
+    /// Bytes of callbacks that are not charged yet.
+    uncharged: usize,
+    /// The memory of the callbacks.
+    charged: Permit,
 }
 
+/// So that the producer's memory is not asked for each callback.
+const CHARGED_AT_ONCE: usize = 1024;
+/// What a callback takes besides what it captures: its place in the list, which grows by doubling, and the allocator's.
+const CALLBACK_OVERHEAD: usize = 64;
+
 impl BatchHandle {
-    pub(super) fn new(topic_partition: TopicPartition, records: u32) -> Self {
+    /// `tab` is for what waits for the outcome.
+    pub(super) fn new(topic_partition: TopicPartition, records: u32, tab: Permit) -> Self {
+        let waiting = Waiting {
+            threads: 0,
+            sent: false,
+            settled: false,
+            callbacks: Vec::new(),
+            uncharged: 0,
+            charged: tab,
+        };
         Self {
             topic_partition,
             records: AtomicU32::new(records),
             outcome: OnceLock::new(),
-            waiting: Mutex::default(),
+            waiting: Mutex::new(waiting),
             done: Condvar::new(),
         }
     }
@@ -286,6 +304,11 @@ impl BatchHandle {
 
     pub(super) fn is_done(&self) -> bool {
         self.outcome.get().is_some()
+    }
+
+    /// For another batch of the same producer.
+    pub(super) fn memory_tab(&self) -> Permit {
+        self.waiting.lock().charged.tab()
     }
 
     /// Notes that the batch is about to be sent. False when it was given up before: then it must not be, for
@@ -317,7 +340,7 @@ impl BatchHandle {
     }
 
     fn complete_by(&self, outcome: impl FnOnce(bool) -> Outcome) {
-        let mut callbacks = {
+        let (callbacks, charged) = {
             let mut waiting = self.waiting.lock();
             if self.outcome.get().is_some() || self.outcome.set(outcome(waiting.sent)).is_err() {
                 return;
@@ -325,9 +348,11 @@ impl BatchHandle {
             if waiting.threads > 0 {
                 self.done.notify_all();
             }
-            std::mem::take(&mut waiting.callbacks)
+            let nothing = waiting.charged.tab();
+            (std::mem::take(&mut waiting.callbacks), std::mem::replace(&mut waiting.charged, nothing))
         };
-        callbacks.drain(..).for_each(guarded);
+        callbacks.into_iter().for_each(guarded);
+        drop(charged);
         let mut waiting = self.waiting.lock();
         waiting.settled = true;
         if waiting.threads > 0 {
@@ -383,6 +408,11 @@ impl BatchHandle {
         {
             let mut waiting = self.waiting.lock();
             if self.outcome.get().is_none() {
+                waiting.uncharged += size_of_val(&*callback) + CALLBACK_OVERHEAD;
+                if waiting.uncharged >= CHARGED_AT_ONCE {
+                    let bytes = std::mem::take(&mut waiting.uncharged);
+                    waiting.charged.charge(bytes);
+                }
                 waiting.callbacks.push(callback);
                 return;
             }

@@ -162,6 +162,8 @@ impl BatchBuilder {
                 let records = self.buf.get(BATCH_OVERHEAD..).unwrap_or_default();
                 compression.compress(records, scratch, Format::Standard)?;
                 self.buf.truncate(BATCH_OVERHEAD);
+                // What cannot be compressed is longer than before, and is not to have room for twice as much.
+                self.buf.reserve_exact(scratch.len());
                 self.buf.extend_from_slice(scratch);
                 Ok(())
             })?;

@@ -251,11 +251,11 @@ impl Sender {
     }
 
     pub(super) fn recycle(&self, batch: Batch) {
-        let Batch { bytes, permit, .. } = batch;
-        if let Ok(buffer) = bytes.try_into_mut() {
-            self.accumulator.memory().recycle(Vec::from(buffer), self.config.batch_size);
+        let Batch { bytes, mut permit, .. } = batch;
+        // Neither is shared, unless a request is still being written or the batch was split.
+        if let (Ok(buffer), Some(permit)) = (bytes.try_into_mut(), Arc::get_mut(&mut permit)) {
+            permit.keep(Vec::from(buffer));
         }
-        drop(permit);
     }
 }
 
