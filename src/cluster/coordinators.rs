@@ -1,8 +1,11 @@
 //! Which broker coordinates a group or a transactional id.
 
+use std::time::Duration;
+
 use super::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::error_code::ErrorCode;
+use crate::net::manager::NodeId;
 use crate::protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::types::Node;
 
@@ -76,16 +79,37 @@ impl CoordinatorType {
 }
 
 impl Cluster {
-    /// Asks some broker for the coordinator, and makes it one that can be connected to. Returns its id.
+    /// Asks some broker for the coordinator, and makes it one that can be connected to. Returns its id. One that takes
+    /// its time costs a moment: it may be the old coordinator, which hangs.
     ///
     /// # Errors
     /// What became of the request, and what the broker says; retriable where another broker, or the same one a
     /// moment later, may know better.
     pub(crate) async fn find_coordinator(&self, kind: CoordinatorType, key: &str) -> Result<i32> {
         self.bootstrap().await?;
-        let node = self.manager().least_loaded_node().ok_or_else(|| {
+        let timeout = self.0.config.request_timeout;
+        let found = self.ask_several(
+            |tried| self.manager().choose(tried, None, false),
+            |node| self.ask_coordinator(node, kind, key, timeout),
+        );
+        let id = found.await?.ok_or_else(|| {
             Error::new(ErrorKind::Connection, "no broker is known to ask for the coordinator")
         })?;
+        log::debug!("node {id} coordinates {} {key}", kind.name());
+        Ok(id)
+    }
+
+    /// As [`find_coordinator`](Self::find_coordinator), of one node.
+    ///
+    /// # Errors
+    /// As [`find_coordinator`](Self::find_coordinator).
+    pub(crate) async fn ask_coordinator(
+        &self,
+        node: NodeId,
+        kind: CoordinatorType,
+        key: &str,
+        timeout: Duration,
+    ) -> Result<i32> {
         let connection = self.manager().connection(node).await.map_err(retriable)?;
         let version = connection.pick_version::<FindCoordinatorRequest>(i16::MAX)?;
         if version < kind.min_version() {
@@ -93,11 +117,8 @@ impl Cluster {
             return Err(Error::new(ErrorKind::UnsupportedVersion, text));
         }
         let request = kind.request(version, [key]);
-        let timeout = self.0.config.request_timeout;
         let response = connection.send_at(&request, version, timeout).await.map_err(retriable)?;
-        let id = self.learn_coordinator(kind, version, &response, key)?;
-        log::debug!("node {id} coordinates {} {key}", kind.name());
-        Ok(id)
+        self.learn_coordinator(kind, version, &response, key)
     }
 
     /// Finds the coordinator of a key in an answer, and makes it one that can be connected to. Returns its id.

@@ -24,33 +24,44 @@ pub(super) struct Asked {
 }
 
 impl Cluster {
-    /// Asks one node for metadata. When it takes its time another one is asked as well, and so on, so that a node that
-    /// leads nowhere, or hangs, costs a moment and not its whole timeout.
+    /// Asks one node for metadata, and others beside it when it takes its time.
     pub(super) async fn ask_around(&self, bootstrap_first: bool) -> Result<Asked> {
-        let manager = &self.0.manager;
         self.find_bootstrap_nodes().await?;
+        let choose = |tried: &[NodeId]| {
+            let node = self.0.manager.choose(tried, self.0.avoid.get(), bootstrap_first)?;
+            self.0.avoid.set(Some(node));
+            Some(node)
+        };
+        let none =
+            || Error::new(ErrorKind::Configuration, "bootstrap.servers is empty: name a broker as host:port");
+        self.ask_several(choose, |node| self.ask(node)).await?.ok_or_else(none)
+    }
+
+    /// Asks one node. When it takes its time another one is asked as well, and so on, so that a node that leads
+    /// nowhere, or hangs, costs a moment and not its whole timeout. `None` when there is nobody to ask.
+    pub(super) async fn ask_several<T, F: Future<Output = Result<T>>>(
+        &self,
+        choose: impl Fn(&[NodeId]) -> Option<NodeId>,
+        ask: impl Fn(NodeId) -> F,
+    ) -> Result<Option<T>> {
         let mut tried: Vec<NodeId> = Vec::new();
         let mut asking = FuturesUnordered::new();
         let mut failure = None;
         loop {
             if tried.len() < MOST_AT_ONCE {
-                if let Some(node) = manager.choose(&tried, self.0.avoid.get(), bootstrap_first) {
-                    self.0.avoid.set(Some(node));
+                if let Some(node) = choose(&tried) {
                     tried.push(node);
-                    asking.push(self.ask(node));
+                    asking.push(ask(node));
                 }
             }
             let may_grow = tried.len() < MOST_AT_ONCE;
             let next = self.net().now() + if may_grow { NEXT_NODE_AFTER } else { crate::net::clock::FAR };
             match self.net().until(next, asking.next()).await {
-                Some(Some(Ok(asked))) => return Ok(asked),
+                Some(Some(Ok(answer))) => return Ok(Some(answer)),
                 // One that failed is followed by the next call, unless others still have a chance here.
                 Some(Some(Err(error))) if asking.is_empty() => return Err(error),
                 Some(Some(Err(error))) => failure = Some(error),
-                Some(None) => {
-                    let none = || "bootstrap.servers is empty: name a broker as host:port";
-                    return Err(failure.unwrap_or_else(|| Error::new(ErrorKind::Configuration, none())));
-                }
+                Some(None) => return failure.map_or(Ok(None), Err),
                 None => {}
             }
         }

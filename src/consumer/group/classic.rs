@@ -143,7 +143,7 @@ impl Coordinator {
         let patience = config.max_poll_interval.saturating_add(Duration::from_secs(5));
         let patience = patience.max(config.common.request_timeout);
         let begin = self.0.cluster.net().now();
-        let response = self.request(i16::MAX, patience, request).await?;
+        let response = self.held_request(patience, request).await?;
         let now = self.0.cluster.net().now();
         self.meter().sensors.joins.record_millis(now.saturating_duration_since(begin), now);
         if !self.lives(life) {
@@ -198,7 +198,7 @@ impl Coordinator {
         };
         let patience = config.max_poll_interval.saturating_add(Duration::from_secs(5));
         let begin = self.0.cluster.net().now();
-        let response = self.request(i16::MAX, patience.max(config.common.request_timeout), request).await?;
+        let response = self.held_request(patience.max(config.common.request_timeout), request).await?;
         let now = self.0.cluster.net().now();
         self.meter().sensors.syncs.record_millis(now.saturating_duration_since(begin), now);
         if !response.error_code.is_ok() {

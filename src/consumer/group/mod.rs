@@ -5,6 +5,7 @@ mod classic;
 pub(super) mod commit;
 mod consumer_protocol;
 pub(super) mod coordinator;
+mod held;
 pub(super) mod member;
 pub(super) mod sensors;
 mod share_out;
