@@ -2,10 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+mod support;
+
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,7 @@ use kavka::mock::MockCluster;
 use kavka::producer::ProducerBuilder;
 use kavka::protocol::ApiKey;
 use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How much longer than its bound a call may take on a machine that is busy.
-const SLACK: Duration = Duration::from_secs(2);
+use support::outages::{PATIENCE, Passage, SLACK, threads, wait_for_no_threads, within};
 
 fn builder(cluster: &MockCluster) -> ProducerBuilder {
     // Only the first of the tests to come here sets it up.
@@ -41,21 +39,6 @@ fn send_first(producer: &KafkaProducer) {
             Err(error) => assert!(Instant::now() < deadline && error.kind() == ErrorKind::Timeout, "{error}"),
         }
     }
-}
-
-#[track_caller]
-fn within<T>(bound: Duration, what: &str, run: impl FnOnce() -> T) -> T {
-    let began = Instant::now();
-    let result = run();
-    assert!(began.elapsed() < bound + SLACK, "{what} took {:?} instead of {bound:?}", began.elapsed());
-    result
-}
-
-/// How many threads of this process have a name.
-fn threads(name: &str) -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-    names.filter(|found| found.trim_end() == name).count()
 }
 
 /// What keeps the brokers from taking records.
@@ -159,11 +142,7 @@ fn no_trouble_keeps_a_producer_from_ending_in_time() {
             end_in_trouble(trouble, true);
         }
     }
-    let deadline = Instant::now() + PATIENCE;
-    while threads("kavka-io-ends") > 0 {
-        assert!(Instant::now() < deadline, "{} threads are left behind", threads("kavka-io-ends"));
-        thread::yield_now();
-    }
+    wait_for_no_threads("kavka-io-ends");
 }
 
 #[test]
@@ -373,44 +352,6 @@ fn a_connection_that_idled_is_made_anew_without_a_failure() {
     let metrics = producer.metrics();
     assert_eq!(metrics.get("producer-metrics", "record-retry-total"), Some(0.0));
     assert_eq!(metrics.get("producer-metrics", "connection-failure-total"), Some(0.0));
-}
-
-/// Passes bytes on to an address, until it is told to swallow them: then it accepts, and is silent.
-struct Passage {
-    port: u16,
-    swallows: Arc<AtomicBool>,
-}
-
-impl Passage {
-    fn to(address: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let swallows = Arc::new(AtomicBool::new(false));
-        let passage = Self { port, swallows: Arc::clone(&swallows) };
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(broker) = TcpStream::connect(&address) else { continue };
-                let (to, back) = ((client.try_clone(), broker.try_clone()), (broker, client));
-                if let (Ok(client), Ok(broker)) = to {
-                    pass(client, broker, Arc::clone(&swallows));
-                }
-                pass(back.0, back.1, Arc::clone(&swallows));
-            }
-        });
-        passage
-    }
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, swallows: Arc<AtomicBool>) {
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            if !swallows.load(Ordering::SeqCst) && to.write_all(&buffer[..read]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod kafka;
 pub mod kdc;
 #[cfg(all(feature = "real-kafka", feature = "oidc"))]
 pub mod openid;
+pub mod outages;
 #[cfg(feature = "real-kafka")]
 pub mod peers;
 #[cfg(feature = "real-kafka")]

@@ -624,6 +624,8 @@ impl Group {
 
     /// Another broker has become the coordinator: those who wait have to ask there.
     pub(crate) fn moved(&mut self) {
+        // Only the old one knew of those that were given an id and had yet to join with it.
+        self.pending.clear();
         for member in &mut self.members {
             if let Some((_, reply)) = member.joining.take() {
                 refuse_join(reply, ErrorCode::NOT_COORDINATOR, &member.id);
