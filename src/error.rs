@@ -5,7 +5,7 @@
 //! [`is_fatal`](Error::is_fatal). It never has to match on text.
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
@@ -338,7 +338,7 @@ impl fmt::Display for Error {
             write!(f, "{lead}{name} {value}")
         };
         if let Some(topic) = &self.0.topic {
-            field(f, "topic", topic)?;
+            field(f, "topic", &printable(topic))?;
         }
         if let Some(partition) = self.0.partition {
             field(f, "partition", &partition)?;
@@ -378,6 +378,59 @@ impl StdError for Error {
     }
 }
 
+/// What a peer says, for an error or a log line: one line, without characters that steer a terminal, and cut to
+/// [`MOST_WORDS`].
+pub(crate) fn printable(words: impl fmt::Display) -> impl fmt::Display {
+    Printable(words)
+}
+
+struct Printable<D>(D);
+
+/// As long as a peer may talk, in characters.
+const MOST_WORDS: usize = 1000;
+
+impl<D: fmt::Display> fmt::Display for Printable<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cleaner = Cleaner { f, count: 0 };
+        write!(cleaner, "{}", self.0)?;
+        match cleaner.count {
+            ..=MOST_WORDS => Ok(()),
+            count => write!(f, "\u{2026} ({count} characters in all)"),
+        }
+    }
+}
+
+struct Cleaner<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    count: usize,
+}
+
+impl fmt::Write for Cleaner<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            self.count += 1;
+            match c {
+                _ if self.count > MOST_WORDS => {}
+                c if c.is_control() || is_unseen(c) => write!(self.f, "{}", c.escape_default())?,
+                c => self.f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Characters that nobody sees and that change what is seen: line ends of other scripts, directions, joiners.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 fn kind_of(code: ErrorCode) -> ErrorKind {
     match code {
         ErrorCode::TOPIC_AUTHORIZATION_FAILED
@@ -397,5 +450,28 @@ fn kind_of(code: ErrorCode) -> ErrorKind {
         ErrorCode::FENCED_INSTANCE_ID => ErrorKind::FencedInstance,
         ErrorCode::PRODUCER_FENCED => ErrorKind::ProducerFenced,
         _ => ErrorKind::Broker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_peers_say_is_escaped_and_cut() {
+        for (said, shown) in [
+            ("Not authorized: \"a\\b\" ü 日本", "Not authorized: \"a\\b\" ü 日本"),
+            ("\u{1b}[31mred\r\nINFO forged\0\u{9b}", "\\u{1b}[31mred\\r\\nINFO forged\\u{0}\\u{9b}"),
+            ("evil\u{202e}txt\u{2028}\u{feff}", "evil\\u{202e}txt\\u{2028}\\u{feff}"),
+        ] {
+            assert_eq!(printable(said).to_string(), shown);
+            assert_eq!(printable(shown).to_string(), shown, "once is enough");
+        }
+        let long = "é".repeat(MOST_WORDS);
+        assert_eq!(printable(&long).to_string(), long);
+        let longer = printable("é".repeat(1_000_000)).to_string();
+        assert_eq!(longer, format!("{long}… (1000000 characters in all)"));
+        let error = Error::new(ErrorKind::Broker, "no").with_topic("a\nb");
+        assert_eq!(error.to_string(), "no (topic a\\nb)");
     }
 }

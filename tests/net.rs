@@ -219,6 +219,32 @@ fn a_broker_that_moves_loses_its_connection_and_is_found_at_its_new_address() {
     .unwrap();
 }
 
+#[test]
+fn an_advertised_host_that_cannot_be_one_is_refused_by_name() {
+    let mock = MockCluster::start().unwrap();
+    let long = "x".repeat(5000);
+    for (host, why) in [
+        ("evil\r\nX-Header: 1", "has '\\r' in its host name"),
+        ("a\u{1b}[2Jb", "in its host name"),
+        ("a b", "has ' ' in its host name"),
+        ("", "has no host name"),
+        (&long, "has a host name of 5000 bytes"),
+    ] {
+        mock.advertise(1, host, 9092).unwrap();
+        let io = client(&mock.bootstrap_servers(), |_| {});
+        update(&io).unwrap();
+        let error = io
+            .run(soon(), "connect", |state| async move {
+                state.manager.connection(NodeId::Broker(1)).await.map(drop)
+            })
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Dns, "{error}");
+        let text = error.to_string();
+        assert!(text.contains(why) && text.contains("advertised by the cluster"), "{text}");
+        assert!(!text.contains(char::is_control) && text.len() < 4000, "{text}");
+    }
+}
+
 /// A peer that accepts and says nothing, and reports when a connection was closed by the other side.
 fn silent() -> (SocketAddr, crossbeam_channel::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -66,7 +66,7 @@ pub use users::{ScramCredentialInfo, ScramMechanism, UserScramCredentialAlterati
 
 use crate::cluster::{Cluster, ClusterMetadata, GRACE};
 use crate::config::AdminConfig;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::metrics::{MetricsSnapshot, Registry};
 use crate::net::bridge::IoThread;
@@ -264,7 +264,7 @@ fn is_hopeless(error: &Error) -> bool {
 fn verdict(code: ErrorCode, message: Option<&str>, what: &str) -> Result<()> {
     match message.filter(|message| !message.is_empty()) {
         _ if code.is_ok() => Ok(()),
-        Some(message) => Err(Error::from_code(code, format_args!("{what} ({message})"))),
+        Some(message) => Err(Error::from_code(code, format_args!("{what} ({})", printable(message)))),
         None => Err(Error::from_code(code, what)),
     }
 }

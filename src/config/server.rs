@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Faults;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, printable};
 
 /// The port of a bootstrap server that names none.
 const DEFAULT_PORT: u16 = 9092;
+
+/// Names have up to 253 characters, and a dot may follow.
+const LONGEST_HOST: usize = 255;
 
 /// Where to ask for the cluster first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,12 +31,24 @@ impl FromStr for Address {
     }
 }
 
+impl Address {
+    /// Refuses a host that cannot be one. Brokers advertise what they like, and it goes into look-ups, the requests to
+    /// proxies, and logins.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        host_fault(&self.host).map_or(Ok(()), |fault| {
+            Err(Error::new(ErrorKind::Dns, format!("\"{self}\" cannot be connected to: it {fault}")))
+        })
+    }
+}
+
+/// Hosts may come from a peer: what could not be one is made fit for a line of text.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = printable(&self.host);
         if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
+            write!(f, "[{host}]:{}", self.port)
         } else {
-            write!(f, "{}:{}", self.host, self.port)
+            write!(f, "{host}:{}", self.port)
         }
     }
 }
@@ -46,6 +61,18 @@ pub(super) fn check_servers(servers: &[String], faults: &mut Faults) {
     for server in servers {
         faults.collect(server.parse::<Address>());
     }
+}
+
+/// What is wrong with a host name, or an address without brackets.
+fn host_fault(host: &str) -> Option<String> {
+    if host.is_empty() {
+        return Some("has no host name".to_owned());
+    }
+    if host.len() > LONGEST_HOST {
+        return Some(format!("has a host name of {} bytes, more than the {LONGEST_HOST} of any", host.len()));
+    }
+    let bad = host.chars().find(|c| !(c.is_alphanumeric() || "-._:%".contains(*c)))?;
+    Some(format!("has {bad:?} in its host name"))
 }
 
 fn parse(text: &str) -> Result<Address, String> {
@@ -68,11 +95,8 @@ fn parse(text: &str) -> Result<Address, String> {
     if text.contains("://") {
         return Err("is a URL; write host:port, and choose the protocol with security.protocol".to_owned());
     }
-    if host.is_empty() {
-        return Err("has no host name".to_owned());
-    }
-    if let Some(bad) = host.chars().find(|c| !(c.is_alphanumeric() || "-._:%".contains(*c))) {
-        return Err(format!("has {bad:?} in its host name"));
+    if let Some(fault) = host_fault(host) {
+        return Err(fault);
     }
     if host.contains(':') && host.split('%').next().is_none_or(|ip| ip.parse::<std::net::Ipv6Addr>().is_err())
     {

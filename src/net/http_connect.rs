@@ -13,7 +13,7 @@ use super::event_loop::Net;
 use super::inet::{Address, Connector};
 use super::proxy::{ProxyUrl, read_some, write_all};
 use super::transport::{BoxStream, Stream, what_speaks};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 
 /// Connects through an HTTP proxy, which looks the names up.
 pub struct HttpConnect {
@@ -28,11 +28,12 @@ impl HttpConnect {
     }
 
     async fn open(&self, net: &Net, address: &Address, deadline: Instant) -> Result<BoxStream> {
+        let request = self.request(address)?;
         let mut stream = self.below.connect(net, self.proxy.address(), deadline).await?;
         let lost = |error: io::Error| {
             Error::new(ErrorKind::Connection, "the connection was lost").with_source(error)
         };
-        write_all(&mut stream, &self.request(address)).await.map_err(lost)?;
+        write_all(&mut stream, &request).await.map_err(lost)?;
         let mut answer = Vec::new();
         let mut buf = [0; 1024];
         loop {
@@ -55,14 +56,16 @@ impl HttpConnect {
         }
     }
 
-    fn request(&self, address: &Address) -> Vec<u8> {
+    fn request(&self, address: &Address) -> Result<Vec<u8>> {
+        // A line end in the host would be one of the request.
+        address.check()?;
         let mut request = format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n");
         if let Some(credentials) = self.proxy.credentials() {
             let pair = [credentials.user.reveal(), b":", credentials.password.reveal()].concat();
             request.push_str(&format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(pair)));
         }
         request.push_str("\r\n");
-        request.into_bytes()
+        Ok(request.into_bytes())
     }
 }
 
@@ -81,7 +84,7 @@ impl Connector for HttpConnect {
     }
 }
 
-/// A proxy may say this much before its answer has to end.
+/// A proxy may say this much before its answer has to end, everything interim included.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// The length of the proxy's answer, when it is complete and says that there is a tunnel now; `None` while more of it
@@ -93,6 +96,9 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 pub fn check_answer(answer: &[u8], with_login: bool) -> Result<Option<usize>> {
     let mut start = 0;
     loop {
+        if start > LONGEST_ANSWER {
+            return Err(too_long());
+        }
         let rest = answer.get(start..).unwrap_or_default();
         if !rest.starts_with(HTTP.get(..rest.len().min(HTTP.len())).unwrap_or_default()) {
             let is = what_speaks(rest)
@@ -100,11 +106,7 @@ pub fn check_answer(answer: &[u8], with_login: bool) -> Result<Option<usize>> {
             return Err(Error::new(ErrorKind::Protocol, format!("is no HTTP proxy: {is}")));
         }
         let Some(end) = rest.windows(END.len()).position(|window| window == END) else {
-            if rest.len() > LONGEST_ANSWER {
-                let text = format!("its answer does not end within {LONGEST_ANSWER} bytes");
-                return Err(Error::new(ErrorKind::Protocol, text));
-            }
-            return Ok(None);
+            return if answer.len() > LONGEST_ANSWER { Err(too_long()) } else { Ok(None) };
         };
         let head = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
         let mut lines = head.split("\r\n");
@@ -123,6 +125,10 @@ pub fn check_answer(answer: &[u8], with_login: bool) -> Result<Option<usize>> {
     }
 }
 
+fn too_long() -> Error {
+    Error::new(ErrorKind::Protocol, format!("its answer does not end within {LONGEST_ANSWER} bytes"))
+}
+
 const HTTP: &[u8] = b"HTTP/1.";
 const END: &[u8] = b"\r\n\r\n";
 
@@ -134,7 +140,8 @@ fn refused<'a>(status: u16, reason: &str, headers: impl Iterator<Item = &'a str>
             let asks: Vec<String> = headers
                 .filter_map(|line| line.split_once(':'))
                 .filter(|(name, _)| name.trim().eq_ignore_ascii_case("proxy-authenticate"))
-                .filter_map(|(_, value)| value.split_whitespace().next().map(printable))
+                .filter_map(|(_, value)| value.split_whitespace().next())
+                .map(|way| printable(way).to_string())
                 .collect();
             let asks =
                 if asks.is_empty() { String::new() } else { format!("; it asks for {}", asks.join(", ")) };
@@ -159,11 +166,6 @@ fn refused<'a>(status: u16, reason: &str, headers: impl Iterator<Item = &'a str>
         _ => (ErrorKind::Connection, format!("refused the connection ({said})")),
     };
     Error::new(kind, text)
-}
-
-/// What a stranger says, cut and cleaned for a log.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
 /// A stream of which some was read already.
@@ -216,10 +218,61 @@ mod tests {
     }
 
     #[test]
+    fn no_host_brings_lines_of_its_own_into_the_request() {
+        let proxy = HttpConnect::new(&"http://proxy:3128".parse().unwrap(), Arc::new(Nowhere));
+        let request = |host: &str| proxy.request(&Address { host: host.to_owned(), port: 9092 });
+        let good = request("broker.example.com").unwrap();
+        assert_eq!(
+            good,
+            b"CONNECT broker.example.com:9092 HTTP/1.1\r\nHost: broker.example.com:9092\r\n\r\n"
+        );
+        for host in ["a HTTP/1.1\r\nEvil: 1\r\n\r\n", "a\nb", "a b", "a\0b", ""] {
+            let error = request(host).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Dns);
+            assert!(!error.to_string().contains(char::is_control), "{error}");
+        }
+    }
+
+    struct Nowhere;
+
+    impl Connector for Nowhere {
+        fn connect<'a>(
+            &'a self,
+            _: &'a Net,
+            _: &'a Address,
+            _: Instant,
+        ) -> LocalBoxFuture<'a, Result<BoxStream>> {
+            Box::pin(async { Err(Error::new(ErrorKind::Connection, "nowhere")) })
+        }
+    }
+
+    #[test]
     fn what_a_proxy_says_is_cut_and_cleaned() {
-        let answer = format!("HTTP/1.1 500 \u{1b}[31m{}\r\n\r\n", "x".repeat(500));
-        let text = check_answer(answer.as_bytes(), false).unwrap_err().to_string();
-        assert!(!text.contains('\u{1b}') && text.len() < 200, "{text}");
+        for status in ["500 ", "407 x\r\nProxy-Authenticate: "] {
+            let answer = format!("HTTP/1.1 {status}\u{1b}[31m{}\r\n\r\n", "x".repeat(5000));
+            let text = check_answer(answer.as_bytes(), false).unwrap_err().to_string();
+            assert!(text.contains("[31mx") && !text.contains('\u{1b}') && text.len() < 1500, "{text}");
+        }
+    }
+
+    #[test]
+    fn interim_answers_do_not_go_on_for_ever() {
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut answer = Vec::new();
+        let error = loop {
+            answer.extend_from_slice(interim);
+            assert!(answer.len() <= LONGEST_ANSWER + 2 * interim.len(), "no end");
+            match check_answer(&answer, false) {
+                Ok(end) => assert_eq!(end, None),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(error.to_string().contains("does not end"), "{error}");
+        // All of it at once, with the answer behind.
+        let late = [interim.repeat(LONGEST_ANSWER / interim.len() + 1), b"HTTP/1.1 200 OK\r\n\r\n".to_vec()]
+            .concat();
+        assert!(check_answer(&late, false).is_err());
     }
 
     proptest! {

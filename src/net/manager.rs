@@ -398,7 +398,10 @@ impl Manager {
             },
         };
         // A connector of the program's own may forget the deadline.
-        let connecting = self.0.connector.connect(net, &address, deadline);
+        let connecting = async {
+            address.check()?;
+            self.0.connector.connect(net, &address, deadline).await
+        };
         let result = match net.within(deadline, || "connecting".to_owned(), connecting).await {
             Ok(stream) => Connection::open(net, id, stream, options, deadline).await,
             Err(error) => Err(error),

@@ -146,6 +146,7 @@ fn by_name(address: &Address) -> Result<Vec<u8>> {
     if let Ok(ip) = address.host.parse::<IpAddr>() {
         return Ok(by_address(&SocketAddr::new(ip, address.port)));
     }
+    address.check()?;
     let length = u8::try_from(address.host.len()).map_err(|_| {
         Error::new(ErrorKind::InvalidArgument, format!("{address} is too long a name for SOCKS"))
     })?;
@@ -278,6 +279,15 @@ mod tests {
         }
         assert!(read(&[5, 4, 0, 1]).unwrap().unwrap_err().to_string().contains("cannot reach the host"));
         assert!(read(&[5, 0, 0, IPV4, 1, 2]).is_none());
+    }
+
+    #[test]
+    fn hosts_that_cannot_be_ones_are_not_asked_for() {
+        let target = |host: &str| by_name(&Address { host: host.to_owned(), port: 9092 });
+        assert_eq!(target("b").unwrap(), [NAME, 1, b'b', 0x23, 0x84]);
+        for host in ["a\0b", "a\r\nb", "", &"x".repeat(256)] {
+            assert_eq!(target(host).unwrap_err().kind(), ErrorKind::Dns, "{host:?}");
+        }
     }
 
     proptest! {

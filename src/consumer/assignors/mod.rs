@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use crate::config::{Assignor, GroupAssignment, GroupMember, GroupTopics, LastAssignment};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::types::TopicPartition;
 
 /// Shares out the partitions of topics that exist.
@@ -65,7 +65,7 @@ fn check(
     let mut given = BTreeSet::new();
     for (id, share) in assignment {
         let fault = |what: &str, tp: &TopicPartition| {
-            let text = format!("the assignor {name} gave member {id} a partition {what}");
+            let text = format!("the assignor {name} gave member {} a partition {what}", printable(id));
             Error::new(ErrorKind::IllegalState, text).with_topic(tp.topic()).with_partition(tp.partition())
         };
         let member = members.iter().find(|member| member.id == *id);

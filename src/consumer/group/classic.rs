@@ -13,7 +13,7 @@ use super::member::Wanted;
 use crate::config::{Assignor, LastAssignment};
 use crate::consumer::assignors;
 use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolSubscriptionTopicPartition;
@@ -212,8 +212,9 @@ impl Coordinator {
         };
         let (generation, member_id) = (join.generation_id, join.member_id);
         log::info!(
-            "group {}: member {member_id} of generation {generation} has {partitions:?}",
-            self.0.group_id
+            "group {}: member {} of generation {generation} has {partitions:?}",
+            self.0.group_id,
+            printable(&member_id)
         );
         let cooperative = is_cooperative(&self.0.config.partition_assignment_strategy);
         self.0.member.borrow_mut().last = Some(LastAssignment { generation, partitions: partitions.clone() });

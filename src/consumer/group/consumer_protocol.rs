@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::coordinator::Coordinator;
 use super::member::Wanted;
 use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts, Target};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
@@ -304,7 +304,7 @@ impl Coordinator {
             log::info!(
                 "group {}: member {} joined in epoch {}",
                 self.0.group_id,
-                member.id,
+                printable(&member.id),
                 response.member_epoch
             );
             drop(member);
@@ -361,7 +361,7 @@ impl Coordinator {
     }
 
     fn rejected(&self, state: &Life, code: ErrorCode, words: Option<String>) -> Next {
-        let words = words.unwrap_or_default();
+        let words = printable(words.unwrap_or_default()).to_string();
         log::info!("group {}: ConsumerGroupHeartbeat: {code}: {words}", self.0.group_id);
         if self.has_moved(code) {
             return Next::Retry;

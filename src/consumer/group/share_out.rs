@@ -11,7 +11,7 @@ use super::coordinator::Coordinator;
 use crate::config::{Assignor, GroupAssignment, GroupMember, GroupTopic, GroupTopics};
 use crate::consumer::assignors;
 use crate::consumer::event::PartitionCounts;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::net::bridge::panic_text;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
 use crate::protocol::messages::join_group::JoinGroupResponseMember;
@@ -46,7 +46,11 @@ impl Coordinator {
         let name = join.protocol_name.as_deref().unwrap_or_default();
         let known = &self.0.config.partition_assignment_strategy;
         let assignor = known.iter().find(|assignor| assignor.as_str() == name).cloned().ok_or_else(|| {
-            let text = format!("the group {} has chosen the unknown assignor {name:?}", self.0.group_id);
+            let text = format!(
+                "the group {} has chosen the unknown assignor \"{}\"",
+                self.0.group_id,
+                printable(name)
+            );
             Error::new(ErrorKind::Protocol, text)
         })?;
         let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();

@@ -11,7 +11,7 @@ use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCI
 
 use super::{Exchange, Mechanism, Peer, Reply, unexpected};
 use crate::config::Kerberos;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 
 pub(super) struct Gssapi(Kerberos);
 
@@ -44,7 +44,8 @@ impl Gssapi {
                 },
             )?;
         if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let words = String::from_utf8_lossy(&output.stderr);
+            let words = printable(words.trim());
             let text = format!("no ticket for {principal}: {}: {words}", self.0.kinit);
             return Err(Error::new(ErrorKind::Authentication, text));
         }

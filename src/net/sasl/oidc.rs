@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::sigv4::encode;
 use super::{jwt, unexpected};
 use crate::config::{Grant, OAuthToken, OAuthTokenProvider, Oidc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::net::clock::Clock;
 
 pub(super) struct TokenEndpoint {
@@ -117,7 +117,7 @@ impl OAuthTokenProvider for TokenEndpoint {
                 format_args!("{error} (https needs one of kavka's features rustls and native-tls)"),
             ),
             // The endpoint may be back soon.
-            error => self.at_endpoint(ErrorKind::Connection, error),
+            error => self.at_endpoint(ErrorKind::Connection, printable(error)),
         })?;
         let status = response.status();
         let body = response
@@ -125,7 +125,7 @@ impl OAuthTokenProvider for TokenEndpoint {
             .with_config()
             .limit(LARGEST_ANSWER)
             .read_to_string()
-            .map_err(|error| self.at_endpoint(ErrorKind::Connection, error))?;
+            .map_err(|error| self.at_endpoint(ErrorKind::Connection, printable(error)))?;
         let answer: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
         if !status.is_success() {
             let kind = match status.as_u16() {
@@ -134,7 +134,7 @@ impl OAuthTokenProvider for TokenEndpoint {
             };
             let word = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
             let words = format!("{} {}", word("error"), word("error_description"));
-            return Err(self.at_endpoint(kind, format_args!("{status} {}", words.trim())));
+            return Err(self.at_endpoint(kind, format_args!("{status} {}", printable(words.trim()))));
         }
         let Some(value) = answer.get("access_token").and_then(Value::as_str) else {
             return Err(unexpected(format!(
@@ -145,7 +145,7 @@ impl OAuthTokenProvider for TokenEndpoint {
         let mut token = OAuthToken::new(value);
         let now = self.clock.unix_millis() / 1000;
         let told = answer.get("expires_in").and_then(Value::as_u64);
-        let seconds = told.or_else(|| u64::try_from(jwt::expiry(value)? - now).ok());
+        let seconds = told.or_else(|| u64::try_from(jwt::expiry(value)?.saturating_sub(now)).ok());
         token.lifetime = seconds.map(Duration::from_secs);
         token.extensions.clone_from(&self.oidc.extensions);
         Ok(token)

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::{Exchange, Mechanism, Peer, Reply, unexpected};
 use crate::config::{Credentials, UserPassword};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 
 pub(super) struct Scram {
     hash: Hash,
@@ -127,7 +127,7 @@ impl ServerFirst {
         let mut field = |name: &str| {
             let field = fields.next().and_then(|field| field.strip_prefix(name)?.strip_prefix('='));
             field.ok_or_else(|| match message.split_once('=') {
-                Some(("e", why)) => unexpected(why.to_owned()),
+                Some(("e", why)) => unexpected(printable(why).to_string()),
                 Some(("m", _)) => {
                     unexpected("the broker asks for a SCRAM extension that kavka does not know")
                 }
@@ -162,7 +162,7 @@ fn server_signature(message: &str) -> Result<Vec<u8>> {
         Some(("v", signature)) => {
             STANDARD.decode(signature).map_err(|_| unexpected("the broker's signature is not base64"))
         }
-        Some(("e", why)) => Err(unexpected(why.to_owned())),
+        Some(("e", why)) => Err(unexpected(printable(why).to_string())),
         _ => Err(unexpected("the broker's last message has no signature")),
     }
 }
@@ -298,6 +298,7 @@ mod tests {
             ("r=ncYX,s=AAAA", "no i"),
             ("m=ext,r=ncYX,s=AAAA,i=4096", "extension"),
             ("e=unknown-user", "unknown-user"),
+            ("e=\u{1b}[2Junknown\r\nuser", "\\u{1b}[2Junknown\\r\\nuser"),
             ("", "no r"),
         ] {
             let mut client = client(Hash::Sha256, "u", "p", "ncY");

@@ -9,7 +9,7 @@ use super::settings::{Material, Verification};
 use super::stream::Wire;
 use super::{SslContext, TlsContext, TlsSession};
 use crate::config::TlsVersion;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 
 /// native-tls with its settings.
 pub(super) struct Context(native_tls::TlsConnector);
@@ -214,5 +214,5 @@ fn explain(text: &str) -> io::Error {
     if has(&["unsupported protocol", "protocol version"]) {
         return authentication(super::words::no_common_version(text));
     }
-    io::Error::other(Error::new(ErrorKind::Protocol, format!("TLS failed: {text}")))
+    io::Error::other(Error::new(ErrorKind::Protocol, format!("TLS failed: {}", printable(text))))
 }

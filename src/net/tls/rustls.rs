@@ -19,7 +19,7 @@ use super::settings::{Material, Verification};
 use super::stream::Wire;
 use super::{SslContext, TlsContext, TlsSession, words};
 use crate::config::TlsVersion;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 
 /// rustls with its settings.
 pub(super) struct Context(Arc<ClientConfig>);
@@ -297,7 +297,12 @@ fn explain(error: rustls::Error) -> io::Error {
         rustls::Error::PeerIncompatible(_) | rustls::Error::NoCertificatesPresented => {
             words::handshake_refused(&error)
         }
-        _ => return io::Error::other(Error::new(ErrorKind::Protocol, format!("TLS failed: {error}"))),
+        _ => {
+            return io::Error::other(Error::new(
+                ErrorKind::Protocol,
+                format!("TLS failed: {}", printable(error)),
+            ));
+        }
     };
     io::Error::other(Error::new(ErrorKind::Authentication, text))
 }

@@ -7,7 +7,7 @@ use super::super::handle::Outcome;
 use super::super::transaction::BRIEFLY;
 use super::partition::Partition;
 use super::{Completed, Sender};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::backoff::Backoff;
 use crate::protocol::Uuid;
@@ -122,7 +122,7 @@ impl Sender {
             .with_partition(tp.partition())
             .with_node(node);
         if let Some(text) = &response.error_message {
-            error = error.context(format_args!("the broker says {text:?}"));
+            error = error.context(format_args!("the broker says \"{}\"", printable(text)));
         }
         match code {
             ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE if batch.count > 1 => {
