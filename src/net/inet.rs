@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::event_loop::Net;
-use super::helper::on_helper_thread;
+use super::helper::DNS;
 use super::transport::{BoxStream, TcpStream};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -155,7 +155,7 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
     }
     let (resolver, Address { host, port }) = (Arc::clone(resolver), address.clone());
     let failed = |why: String| Error::new(ErrorKind::Dns, format!("resolving {}: {why}", address.host));
-    match on_helper_thread("kavka-dns", move || resolver.resolve(&host, port)).await {
+    match DNS.run(move || resolver.resolve(&host, port)).await {
         Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("the name has no address".to_owned())),
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(failed(error.to_string())),
@@ -166,7 +166,7 @@ pub async fn resolve(resolver: &Arc<dyn Resolver>, address: &Address) -> Result<
 /// The name of an address by a reverse look-up, or the address itself where there is none.
 pub async fn canonical_name(resolver: &Arc<dyn Resolver>, address: IpAddr) -> String {
     let resolver = Arc::clone(resolver);
-    match on_helper_thread("kavka-dns", move || resolver.canonical_name(address)).await {
+    match DNS.run(move || resolver.canonical_name(address)).await {
         Ok(Ok(name)) if !name.is_empty() => name,
         _ => address.to_string(),
     }

@@ -14,10 +14,10 @@ use byteorder::{BigEndian, ByteOrder};
 use bytes::Bytes;
 
 use super::{Connection, InFlight, gone};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::bridge::panic_text;
-use crate::net::helper::on_helper_thread;
+use crate::net::helper::SASL;
 use crate::net::manager::NodeId;
 use crate::net::sasl::{Exchange, Mechanism, Peer, Reply};
 use crate::net::wakeup::Wakeup;
@@ -182,7 +182,7 @@ impl Connection {
 
     async fn prepare(&self, login: &LoginOptions) -> Result<Prepared> {
         let (mechanism, peer) = (Arc::clone(&login.mechanism), login.peer.clone());
-        let prepared = on_helper_thread("kavka-sasl", move || {
+        let prepared = SASL.run(move || {
             // A provider is code of the program.
             catch_unwind(AssertUnwindSafe(|| begin(&*mechanism, &peer))).unwrap_or_else(|panic| {
                 Err(Error::new(ErrorKind::Panic, format!("panicked: {}", panic_text(&*panic))))
@@ -213,7 +213,7 @@ impl Connection {
             } else {
                 self.say_bare(mechanism.name(), &message).await?
             };
-            let step = on_helper_thread("kavka-sasl", move || {
+            let step = SASL.run(move || {
                 let reply = exchange.respond(Some(&challenge));
                 (exchange, reply)
             });
@@ -249,7 +249,7 @@ impl Connection {
         match answer.error_code {
             code if code.is_ok() => Ok(in_requests),
             ErrorCode::UNSUPPORTED_SASL_MECHANISM => {
-                let offered = answer.mechanisms.join(", ");
+                let offered = printable(answer.mechanisms.join(", "));
                 let text = format!("SASL {name}: the broker does not offer it, but: {offered}");
                 Err(Error::new(ErrorKind::Authentication, text).with_code(answer.error_code))
             }
@@ -271,7 +271,7 @@ impl Connection {
         if !answer.error_code.is_ok() {
             let words = answer.error_message.filter(|words| !words.is_empty());
             let words = words.unwrap_or_else(|| answer.error_code.message().to_owned());
-            return Err(self.refusal(login, &words, Some(answer.error_code)));
+            return Err(self.refusal(login, &printable(words).to_string(), Some(answer.error_code)));
         }
         let lifetime = u64::try_from(answer.session_lifetime_ms).ok().filter(|millis| *millis > 0);
         Ok((answer.auth_bytes, lifetime.map(Duration::from_millis)))

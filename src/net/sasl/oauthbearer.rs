@@ -1,19 +1,20 @@
 //! OAUTHBEARER (RFC 7628, KIP-255): a bearer token, with extensions (KIP-342).
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::{Exchange, Mechanism, Peer, Reply, unexpected};
 use crate::config::{Extensions, OAuthToken, OAuthTokenProvider, TokenSource, Unsecured};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
+use crate::net::bridge::panic_text;
 use crate::net::clock::Clock;
 
 /// The provider of a configured source.
@@ -39,35 +40,89 @@ pub(super) struct OAuthBearer {
     provider: Arc<dyn OAuthTokenProvider>,
     /// The part of a token's life after which another one is asked for.
     refresh: f64,
-    /// The token in use, and until when it is. Whoever asks for a new one holds the lock, so that many
-    /// connections ask once.
-    token: Mutex<Option<(OAuthToken, Instant)>>,
-    refused: AtomicBool,
+    /// How long the provider's answer is waited for.
+    patience: Duration,
+    /// Never held while the provider is asked: the IO thread takes it, too.
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    /// The token in use, and until when it is.
+    kept: Option<(OAuthToken, Instant)>,
+    /// The provider is being asked, by the first connection that needed a token; the others wait for the same answer.
+    question: Option<Arc<Question>>,
+}
+
+struct Question {
+    given_up_at: Instant,
+    answer: Mutex<Option<Result<OAuthToken>>>,
+    answered: Condvar,
+}
+
+impl Question {
+    fn wait(&self) -> Result<OAuthToken> {
+        let mut answer = self.answer.lock();
+        loop {
+            if let Some(answer) = &*answer {
+                return answer.clone();
+            }
+            if self.answered.wait_until(&mut answer, self.given_up_at).timed_out() && answer.is_none() {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    "timed out: the provider of tokens gives no answer",
+                ));
+            }
+        }
+    }
 }
 
 impl OAuthBearer {
     pub(super) fn new(provider: Arc<dyn OAuthTokenProvider>, refresh: f64) -> Self {
-        Self { provider, refresh, token: Mutex::new(None), refused: AtomicBool::new(false) }
+        Self { provider, refresh, patience: PATIENCE, tokens: Mutex::default() }
     }
 
     fn token(&self, clock: Clock) -> Result<OAuthToken> {
-        let mut kept = self.token.lock();
-        if self.refused.swap(false, Ordering::AcqRel) {
-            *kept = None;
+        let mut tokens = self.tokens.lock();
+        let now = clock.now();
+        if let Some((token, _)) = tokens.kept.as_ref().filter(|(_, until)| now < *until) {
+            return Ok(token.clone());
         }
-        if let Some((token, until)) = &*kept {
-            if clock.now() < *until {
-                return Ok(token.clone());
-            }
+        // One that hangs is left behind: the next answer may come.
+        if let Some(question) = tokens.question.as_ref().filter(|question| now < question.given_up_at) {
+            let question = Arc::clone(question);
+            drop(tokens);
+            return question.wait();
         }
-        let token = self.provider.token()?;
-        *kept = token.lifetime.map(|lifetime| {
-            let use_for = Duration::try_from_secs_f64(lifetime.as_secs_f64() * self.refresh);
-            (token.clone(), clock.deadline(use_for.unwrap_or(lifetime)))
+        let question = Arc::new(Question {
+            given_up_at: clock.deadline(self.patience),
+            answer: Mutex::new(None),
+            answered: Condvar::new(),
         });
-        Ok(token)
+        tokens.question = Some(Arc::clone(&question));
+        drop(tokens);
+        // It is code of the program.
+        let answer = catch_unwind(AssertUnwindSafe(|| self.provider.token())).unwrap_or_else(|panic| {
+            Err(Error::new(ErrorKind::Panic, format!("panicked: {}", panic_text(&*panic))))
+        });
+        let mut tokens = self.tokens.lock();
+        tokens.question.take_if(|asked| Arc::ptr_eq(asked, &question));
+        if let Ok(token) = &answer {
+            tokens.kept = token.lifetime.map(|lifetime| {
+                let use_for = Duration::try_from_secs_f64(lifetime.as_secs_f64() * self.refresh);
+                (token.clone(), clock.deadline(use_for.unwrap_or(lifetime)))
+            });
+        }
+        drop(tokens);
+        *question.answer.lock() = Some(answer.clone());
+        question.answered.notify_all();
+        answer
     }
 }
+
+/// A login is given up sooner; those that come later do not wait longer than this for a provider that hangs, but ask
+/// again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Mechanism for OAuthBearer {
     fn name(&self) -> &str {
@@ -80,7 +135,8 @@ impl Mechanism for OAuthBearer {
     }
 
     fn refused(&self) {
-        self.refused.store(true, Ordering::Release);
+        // If the provider is being asked, the refusal is of an older token than its answer.
+        self.tokens.lock().kept = None;
     }
 }
 
@@ -121,7 +177,7 @@ impl Exchange for Bearing {
             Some([]) => Ok(Reply::Done),
             Some(failure) => {
                 // The broker tells why it refuses the token, and ends the exchange when that is acknowledged.
-                self.failure = Some(String::from_utf8_lossy(failure).into_owned());
+                self.failure = Some(printable(String::from_utf8_lossy(failure)).to_string());
                 Ok(Reply::Send(Bytes::from_static(b"\x01")))
             }
         }
@@ -163,7 +219,8 @@ fn unsecured_token(unsecured: &Unsecured, now_ms: i64) -> OAuthToken {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::*;
 
@@ -190,11 +247,11 @@ mod tests {
         let mechanism = OAuthBearer::new(Arc::new(|| Ok(OAuthToken::new("abc"))), 0.8);
         let mut exchange = mechanism.begin(&peer()).unwrap();
         exchange.respond(None).unwrap();
-        let acknowledged = exchange.respond(Some(b"{\"status\":\"invalid_token\"}")).unwrap();
+        let acknowledged = exchange.respond(Some(b"{\"status\":\"invalid_token\"}\x1b[2J")).unwrap();
         assert_eq!(acknowledged, Reply::Send(Bytes::from_static(b"\x01")));
         let error = exchange.respond(Some(b"")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Authentication);
-        assert!(error.to_string().contains("invalid_token"), "{error}");
+        assert!(error.to_string().contains("invalid_token\"}\\u{1b}[2J"), "{error}");
     }
 
     #[test]
@@ -214,6 +271,84 @@ mod tests {
         mechanism.refused();
         assert!(first(&mechanism).contains("t1"));
         assert!(first(&mechanism).contains("t2"), "its life is over at once");
+    }
+
+    #[test]
+    fn connections_that_need_a_token_at_once_share_one_answer_good_or_bad() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (answer, answers) = crossbeam_channel::bounded::<Result<OAuthToken>>(0);
+        let count = Arc::clone(&asked);
+        let provider = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            answers.recv().unwrap()
+        };
+        let mechanism = Arc::new(OAuthBearer::new(Arc::new(provider), 0.8));
+        let long = Duration::from_secs(3600);
+        let failure = Error::new(ErrorKind::Connection, "no way");
+        for (round, given) in [Err(failure), Ok(OAuthToken::new("t").lifetime(long))].into_iter().enumerate()
+        {
+            let waiting: Vec<_> = (0..8)
+                .map(|_| {
+                    let mechanism = Arc::clone(&mechanism);
+                    thread::spawn(move || mechanism.token(Clock::system()))
+                })
+                .collect();
+            // The one that asks, and its seven companions.
+            let all_wait = || {
+                let question = mechanism.tokens.lock().question.clone();
+                question.is_some_and(|question| Arc::strong_count(&question) == 10)
+            };
+            while !all_wait() {
+                thread::yield_now();
+            }
+            // A refusal of the token before this one, or of none: the answer to come is newer.
+            mechanism.refused();
+            answer.send(given.clone()).unwrap();
+            for one in waiting {
+                let got = one.join().unwrap();
+                assert_eq!(got.is_ok(), given.is_ok());
+                assert!(got.err().is_none_or(|error| error.to_string() == "no way"));
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), round + 1);
+        }
+        assert!(first(&mechanism).contains("Bearer t"));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_provider_that_hangs_or_panics_is_asked_again() {
+        let asked = AtomicUsize::new(0);
+        let (release, hanging) = crossbeam_channel::bounded::<()>(0);
+        let provider = move || match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => {
+                let _ = hanging.recv();
+                Ok(OAuthToken::new("late"))
+            }
+            1 => panic!("oh no"),
+            _ => Ok(OAuthToken::new("good")),
+        };
+        let mechanism =
+            OAuthBearer { patience: Duration::from_millis(50), ..OAuthBearer::new(Arc::new(provider), 0.8) };
+        let mechanism = Arc::new(mechanism);
+        let hangs = thread::spawn({
+            let mechanism = Arc::clone(&mechanism);
+            move || mechanism.token(Clock::system())
+        });
+        while mechanism.tokens.lock().question.is_none() {
+            thread::yield_now();
+        }
+        let error = loop {
+            // On a busy machine the time may be up before this has begun to wait.
+            match mechanism.token(Clock::system()) {
+                Err(error) if error.kind() == ErrorKind::Timeout => continue,
+                other => break other.unwrap_err(),
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Panic, "{error}");
+        assert!(error.to_string().contains("oh no"), "{error}");
+        assert!(first(&mechanism).contains("good"));
+        drop(release);
+        assert_eq!(hangs.join().unwrap().unwrap().value.reveal(), "late");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Source {
                 if !settings.reads_files() {
                     return Ok(settings.context());
                 }
-                crate::net::helper::on_helper_thread("kavka-tls", move || settings.context()).await
+                crate::net::helper::TLS.run(move || settings.context()).await
             }
         }
     }
