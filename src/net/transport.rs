@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Buf, Bytes, BytesMut};
@@ -102,6 +102,8 @@ pub struct Transport {
     stream: RefCell<Option<BoxStream>>,
     queue: RefCell<VecDeque<Bytes>>,
     queued_bytes: Cell<usize>,
+    /// All bytes that the stream has taken so far. Some may still be in a link of the chain.
+    taken: Cell<u64>,
     /// All bytes that the system has taken so far.
     written: Cell<u64>,
     /// The socket took no more; the writer task waits for it.
@@ -121,6 +123,7 @@ impl Transport {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
+            taken: Cell::new(0),
             written: Cell::new(0),
             blocked: Cell::new(false),
             writer: Wakeup::new(),
@@ -175,7 +178,7 @@ impl Transport {
     /// Waits until all that is queued now has been handed to the system, or the socket is closed. What others
     /// queue meanwhile does not prolong the wait.
     pub async fn flushed(&self) {
-        let goal = self.written.get().saturating_add(self.queued_bytes.get() as u64);
+        let goal = self.taken.get().saturating_add(self.queued_bytes.get() as u64);
         poll_fn(|cx| {
             if self.written.get() >= goal || self.stream.borrow().is_none() {
                 return Poll::Ready(());
@@ -217,26 +220,36 @@ impl Transport {
             for (slice, chunk) in slices.iter_mut().zip(queue.iter()) {
                 *slice = IoSlice::new(chunk);
             }
-            let mut written = match stream.poll_write(cx, slices.get(..used).unwrap_or_default()) {
+            let mut taken = match stream.poll_write(cx, slices.get(..used).unwrap_or_default()) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Ok(taken)) => taken,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             };
-            self.queued_bytes.set(self.queued_bytes.get().saturating_sub(written));
-            self.written.set(self.written.get().saturating_add(written as u64));
-            self.wake_waiting();
-            while written > 0 {
+            self.queued_bytes.set(self.queued_bytes.get().saturating_sub(taken));
+            self.taken.set(self.taken.get().saturating_add(taken as u64));
+            while taken > 0 {
                 let Some(front) = queue.front_mut() else { break };
-                if written < front.len() {
-                    front.advance(written);
+                if taken < front.len() {
+                    front.advance(taken);
                     break;
                 }
-                written -= front.len();
+                taken -= front.len();
                 queue.pop_front();
             }
+            // Else only once the queue is empty, so that TLS fills its records.
+            if !self.waiting.borrow().is_empty() {
+                ready!(self.poll_flush(cx, stream))?;
+            }
         }
-        stream.poll_flush(cx)
+        self.poll_flush(cx, stream)
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>, stream: &mut BoxStream) -> Poll<io::Result<()>> {
+        ready!(stream.poll_flush(cx))?;
+        self.written.set(self.taken.get());
+        self.wake_waiting();
+        Poll::Ready(Ok(()))
     }
 
     async fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -472,6 +485,8 @@ mod tests {
         piece: usize,
         taken: Rc<RefCell<Vec<u8>>>,
         room: Rc<Cell<usize>>,
+        /// What is taken waits until it can be pushed out.
+        flushes: Rc<Cell<bool>>,
     }
 
     impl Stream for Scripted {
@@ -495,7 +510,7 @@ mod tests {
         }
 
         fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+            if self.flushes.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
         }
 
         fn describe(&self) -> String {
@@ -505,7 +520,8 @@ mod tests {
 
     fn transport(input: Vec<u8>, piece: usize) -> Transport {
         let (taken, room) = (Rc::default(), Rc::new(Cell::new(usize::MAX)));
-        Transport::new(Box::new(Scripted { input: input.into(), piece, taken, room }))
+        let flushes = Rc::new(Cell::new(true));
+        Transport::new(Box::new(Scripted { input: input.into(), piece, taken, room, flushes }))
     }
 
     fn frame(length: usize, fill: u8) -> Vec<u8> {
@@ -592,8 +608,13 @@ mod tests {
     #[test]
     fn a_flush_waits_for_what_was_queued_before_it_and_no_longer() {
         let (taken, room) = (Rc::new(RefCell::new(Vec::new())), Rc::new(Cell::new(3)));
-        let stream =
-            Scripted { input: Bytes::new(), piece: 1, taken: Rc::clone(&taken), room: Rc::clone(&room) };
+        let stream = Scripted {
+            input: Bytes::new(),
+            piece: 1,
+            taken: Rc::clone(&taken),
+            room: Rc::clone(&room),
+            flushes: Rc::new(Cell::new(true)),
+        };
         let transport = Transport::new(Box::new(stream));
         transport.write([Bytes::from_static(b"abc"), Bytes::new(), Bytes::from_static(b"def")]);
         assert_eq!(*taken.borrow(), b"abc");
@@ -615,5 +636,38 @@ mod tests {
         assert_eq!(transport.queued_bytes(), 0);
         assert!(transport.flushed().now_or_never().is_some());
         assert!(writes.as_mut().poll(&mut cx).is_ready(), "the writer ends with the socket");
+    }
+
+    #[test]
+    fn what_a_link_of_the_chain_holds_back_is_not_flushed() {
+        let (room, flushes) = (Rc::new(Cell::new(usize::MAX)), Rc::new(Cell::new(false)));
+        let stream = Scripted {
+            input: Bytes::new(),
+            piece: 1,
+            taken: Rc::default(),
+            room: Rc::clone(&room),
+            flushes: Rc::clone(&flushes),
+        };
+        let transport = Transport::new(Box::new(stream));
+        transport.write([Bytes::from_static(b"abc")]);
+        assert_eq!(transport.queued_bytes(), 0, "the stream has taken it");
+        let mut flushed = Box::pin(transport.flushed());
+        let mut writes = Box::pin(transport.drive_writes());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(flushed.as_mut().poll(&mut cx).is_pending());
+        assert!(writes.as_mut().poll(&mut cx).is_pending());
+        assert!(flushed.as_mut().poll(&mut cx).is_pending());
+        // Others go on queueing: it is pushed out all the same.
+        transport.write([Bytes::from_static(b"def")]);
+        room.set(2);
+        flushes.set(true);
+        assert!(writes.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(transport.queued_bytes(), 1);
+        assert!(flushed.as_mut().poll(&mut cx).is_ready());
+        let mut rest = Box::pin(transport.flushed());
+        assert!(rest.as_mut().poll(&mut cx).is_pending());
+        room.set(1);
+        assert!(writes.as_mut().poll(&mut cx).is_pending());
+        assert!(rest.as_mut().poll(&mut cx).is_ready());
     }
 }
