@@ -26,7 +26,7 @@ impl Jaas {
                 if ["required", "requisite", "sufficient", "optional"]
                     .iter()
                     .any(|known| flag.eq_ignore_ascii_case(known)) => {}
-            _ => return Err(format!("lacks the word \"required\" behind {class}")),
+            _ => return Err("lacks the word \"required\" behind the login module".to_owned()),
         }
         let mut options = Vec::new();
         loop {
@@ -38,7 +38,17 @@ impl Jaas {
             };
             match (words.next()?, words.next()?) {
                 (Some(Word::Equals), Some(Word::Text(value))) => options.push((key, Secret::new(value))),
-                _ => return Err(format!("has no value for {key}: write {key}=\"…\"")),
+                // What stands in the place of a name may be a part of a password.
+                _ if NAMES.contains(&key.as_str()) => {
+                    return Err(format!("has no value for {key}: write {key}=\"…\""));
+                }
+                _ => {
+                    let place = options.len() + 1;
+                    return Err(format!(
+                        "has no value for the option in place {place}: write name=\"…\", with quotation marks around \
+                         values that have spaces or one of = ; \" ' in them"
+                    ));
+                }
             }
         }
         if words.next()?.is_some() {
@@ -72,6 +82,20 @@ impl Jaas {
         self.options.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value.reveal())))
     }
 }
+
+/// Options that may be named when something is wrong with them.
+const NAMES: &[&str] = &[
+    "username",
+    "password",
+    "tokenauth",
+    "serviceName",
+    "keyTab",
+    "principal",
+    "clientId",
+    "clientSecret",
+    "scope",
+    "awsProfileName",
+];
 
 enum Word {
     Text(String),
@@ -154,6 +178,11 @@ mod tests {
             ("Plain required password=\"hush\\", "is not closed"),
             ("Plain required password \"hush\";", "no value for password"),
             ("Plain required password=;", "no value for password"),
+            ("Plain required username=a password=my hush;", "option in place 3"),
+            ("Plain required username=a password=my hush more;", "option in place 3"),
+            ("Plain required password=my=hush;", "without a name"),
+            ("hush", "lacks the word \"required\""),
+            ("user:hush required_not;", "lacks the word \"required\""),
             ("Plain required =\"hush\";", "without a name"),
             ("Plain required a=\"hush\"; Plain required;", "more than one"),
         ] {

@@ -265,9 +265,10 @@ impl Resolve<'_> {
             SaslMechanism::AwsMskIam => "IAMLoginModule",
         };
         if jaas.module != wanted {
+            // What stands in the place of the module's name may be anything, a password included.
+            let given = if jaas.module.ends_with("LoginModule") { &jaas.module } else { "something else" };
             self.faults.push(format!(
-                "sasl.jaas.config is for {}, but sasl.mechanism={mechanism} takes {wanted}",
-                jaas.module
+                "sasl.jaas.config is for {given}, but sasl.mechanism={mechanism} takes {wanted}"
             ));
             return None;
         }
