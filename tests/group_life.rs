@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,15 +14,21 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kavka::admin::NewPartitions;
 use kavka::config::{Assignor, AutoOffsetReset, GroupProtocol};
 use kavka::consumer::{ConsumerBuilder, ConsumerRebalanceListener, RebalanceContext, Subscription};
-use kavka::{KafkaConsumer, KafkaProducer, ProducerRecord, Result, TopicPartition};
+use kavka::{
+    ErrorKind, KafkaAdminClient, KafkaConsumer, KafkaProducer, ProducerRecord, Result, TopicPartition,
+};
 use support::kafka::{Cluster, tool_command, unique, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How soon a broker that is frozen is given up.
 const NOTICED: Duration = Duration::from_secs(4);
+
+/// After how long members that say nothing are thrown out, in both protocols.
+const SESSION: Duration = Duration::from_secs(6);
 
 /// How a group's members come to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +50,7 @@ impl Kind {
             builder
                 .partition_assignment_strategy([assignor])
                 .set("heartbeat.interval.ms", "300")
-                .set("session.timeout.ms", "6000")
+                .session_timeout(SESSION)
         };
         match self {
             Self::Eager => classic(builder, Assignor::Range),
@@ -73,6 +79,9 @@ struct Audit {
     faults: Vec<String>,
     losses: u32,
     rebalances: u32,
+    /// When somebody read something last, and the longest time in which nobody did.
+    read_at: Option<Instant>,
+    longest_pause: Duration,
 }
 
 #[derive(Clone, Default)]
@@ -131,6 +140,11 @@ impl Auditor {
     fn read(&self, consumer: &mut KafkaConsumer, timeout: Duration) -> Result<usize> {
         let records = consumer.poll(timeout)?;
         let mut audit = self.0.lock().unwrap();
+        if !records.is_empty() {
+            let now = Instant::now();
+            let pause = audit.read_at.replace(now).map_or(Duration::ZERO, |before| now - before);
+            audit.longest_pause = audit.longest_pause.max(pause);
+        }
         for record in &records {
             let text = record.value().as_deref().map(|value| String::from_utf8_lossy(value).into_owned());
             *audit.read.entry(text.unwrap().parse().unwrap()).or_default() += 1;
@@ -249,6 +263,88 @@ fn ten_members_come_and_go_in_the_new_protocol() {
 #[test]
 fn ten_members_come_and_go_cooperatively() {
     come_and_go(Kind::Cooperative);
+}
+
+/// A member that commits what it has read, batch by batch, until it is to leave. Returns how many commits were taken,
+/// and how many refused because the group had moved on.
+fn commit_by_hand(mut consumer: KafkaConsumer, auditor: &Auditor, leave: &AtomicBool) -> (u32, u32) {
+    let (mut taken, mut refused) = (0, 0);
+    while !leave.load(Ordering::Relaxed) {
+        if auditor.read(&mut consumer, Duration::from_millis(100)).unwrap() == 0 {
+            continue;
+        }
+        match consumer.commit() {
+            Ok(()) => taken += 1,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::CommitFailed, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    consumer.close(PATIENCE).unwrap();
+    (taken, refused)
+}
+
+/// Every two seconds a member comes or the oldest one goes. Nothing is lost, whatever becomes of commits, and the group
+/// never stands still for as long as a session.
+fn commit_while_members_change(kind: Kind) {
+    let cluster = Cluster::shared();
+    let (topic, group) = (unique("by-hand"), unique("by-hand"));
+    cluster.create_topic(&topic, 6, &[]);
+    let (auditor, producer, mut sent, mut number) = (Auditor::default(), producer(cluster), 0_u32, 0_u32);
+    let leaving: Vec<AtomicBool> = (0..1_000).map(|_| AtomicBool::new(false)).collect();
+    let (end, mut change) = (Instant::now() + seconds(12), Instant::now());
+    let commits = thread::scope(|scope| {
+        let (mut members, mut there) = (Vec::new(), VecDeque::new());
+        while Instant::now() < end {
+            if Instant::now() >= change {
+                change += Duration::from_secs(2);
+                if there.len() < 3 {
+                    let builder = kind.builder(cluster, &group).enable_auto_commit(false);
+                    let mut consumer = builder.build().unwrap();
+                    let subscription = Subscription::topics([&topic]).listener(auditor.badge(number));
+                    consumer.subscribe_to(subscription).unwrap();
+                    let (auditor, leave) = (&auditor, &leaving[number as usize % leaving.len()]);
+                    leave.store(false, Ordering::Relaxed);
+                    members.push(scope.spawn(move || commit_by_hand(consumer, auditor, leave)));
+                    there.push_back(leave);
+                    number += 1;
+                } else if let Some(oldest) = there.pop_front() {
+                    oldest.store(true, Ordering::Relaxed);
+                }
+            }
+            for _ in 0..20 {
+                let number = sent.to_string();
+                producer.send(ProducerRecord::new(&topic).key(&number).value(&number)).unwrap();
+                sent += 1;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        producer.flush(PATIENCE).unwrap();
+        let mut witness = kind.builder(cluster, &group).build().unwrap();
+        let all: Vec<TopicPartition> =
+            (0..6).map(|partition| TopicPartition::new(topic.as_str(), partition)).collect();
+        wait_until(&format!("{kind:?}: all is committed"), PATIENCE, || {
+            let committed = witness.committed_offsets(&all).unwrap();
+            committed.values().flatten().map(|offset| offset.offset).sum::<i64>() == i64::from(sent)
+        });
+        there.iter().for_each(|leave| leave.store(true, Ordering::Relaxed));
+        let ended = members.into_iter().map(|member| member.join().unwrap());
+        ended.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    });
+    let pause = auditor.0.lock().unwrap().longest_pause;
+    let seen = auditor.check(sent);
+    println!("{kind:?}: {number} members, {seen}; commits {commits:?}, longest pause {pause:?}");
+    assert!(pause < SESSION, "{kind:?}: nobody read for {pause:?}");
+}
+
+#[test]
+fn members_that_commit_by_hand_come_and_go_every_two_seconds() {
+    thread::scope(|scope| {
+        for kind in [Kind::Eager, Kind::Cooperative, Kind::Modern] {
+            scope.spawn(move || commit_while_members_change(kind));
+        }
+    });
 }
 
 /// A member that is another client, in a process of its own, and what it has read.
@@ -505,6 +601,23 @@ fn patterns_find_new_topics_on_a_real_broker() {
         }
     }
     all_have(&mut members, 3);
+    // Topics that match already get more partitions.
+    let admin = KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
+    for (_, outcome) in admin.create_partitions([NewPartitions::new(name("a"), 3)]).unwrap() {
+        outcome.unwrap();
+    }
+    all_have(&mut members, 5);
+    wait_until("a record in the new partition", PATIENCE, || {
+        let topic = name("a");
+        let more = ProducerRecord::new(topic.as_str()).partition(2).value("more");
+        producer.send(more).is_ok_and(|sent| sent.get(PATIENCE).is_ok())
+    });
+    for member in &mut members {
+        let deadline = Instant::now() + PATIENCE;
+        while !member.poll(Duration::from_millis(50)).unwrap().iter().any(|record| record.partition() == 2) {
+            assert!(Instant::now() < deadline, "{member:?}");
+        }
+    }
     let mut wrong = Kind::Modern.builder(cluster, &unique("pattern")).build().unwrap();
     wrong.subscribe_to(Subscription::remote_pattern("(")).unwrap();
     let deadline = Instant::now() + PATIENCE;

@@ -3,6 +3,8 @@
 
 #[path = "group_protocols/crossings.rs"]
 mod crossings;
+#[path = "group_protocols/crowds.rs"]
+mod crowds;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -18,7 +20,7 @@ use kavka::consumer::{
 use kavka::mock::{GroupState, MockCluster, VersionTable};
 use kavka::protocol::ApiKey;
 use kavka::protocol::messages::{ConsumerGroupHeartbeatRequest, JoinGroupRequest, LeaveGroupRequest};
-use kavka::{Error, ErrorCode, ErrorKind, KafkaConsumer, Result, TopicPartition};
+use kavka::{Error, ErrorCode, ErrorKind, KafkaAdminClient, KafkaConsumer, Result, TopicPartition};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(20);
@@ -510,6 +512,30 @@ fn a_static_member_of_the_new_protocol_keeps_its_seat() {
     assert!(cluster.group_members("g").is_empty());
 }
 
+/// Its owner may yet leave, or its session end, which takes 45 seconds unless the brokers say otherwise.
+#[test]
+fn a_seat_that_stays_taken_is_told_when_its_owners_session_would_have_ended() {
+    let cluster = cluster(1);
+    let fixed = || subscribed(modern(&cluster).group_instance_id("seat"));
+    let mut first = fixed();
+    has(&mut first, 1);
+    let mut other = fixed();
+    let begin = Instant::now();
+    let error = loop {
+        assert!(begin.elapsed() < 5 * LONG, "no error");
+        if let Err(error) = other.poll(SHORT) {
+            break error;
+        }
+    };
+    assert!(begin.elapsed() >= Duration::from_secs(45), "{:?}", begin.elapsed());
+    assert_eq!(error.code(), Some(ErrorCode::UNRELEASED_INSTANCE_ID));
+    assert!(error.to_string().contains("group.instance.id"), "{error}");
+    first.poll(SHORT).unwrap();
+    assert_eq!(first.assignment(), [tp(0)], "undisturbed");
+    first.close(LONG).unwrap();
+    has(&mut other, 1);
+}
+
 #[test]
 fn a_fenced_static_member_says_so_with_every_call_and_leaves_the_seat_alone() {
     for modern_protocol in [false, true] {
@@ -804,6 +830,42 @@ fn members_get_the_partitions_that_are_near_them() {
     }
 }
 
+/// Replicas move to the other rack, and the leader has the group follow (KIP-881).
+#[test]
+fn partitions_that_move_to_another_rack_are_shared_out_anew() {
+    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
+        let cluster = MockCluster::builder()
+            .brokers(2)
+            .racks(["a", "b"])
+            .default_replication_factor(1)
+            .topic("t", 4)
+            .start()
+            .unwrap();
+        let near = |rack: &str| subscribed(classic(&cluster, assignor.clone()).client_rack(rack));
+        let (mut a, mut b) = (near("a"), near("b"));
+        let mut settle = || {
+            poll_until(&mut [&mut a, &mut b], |all| {
+                let is_near = |consumer: &KafkaConsumer, broker: i32| {
+                    consumer.assignment().iter().all(|tp| cluster.leader("t", tp.partition()) == Some(broker))
+                };
+                counts(all) == [2, 2] && is_near(all[0], 1) && is_near(all[1], 2)
+            });
+        };
+        settle();
+        let generation = cluster.group_generation("g");
+        let home = |partition: i32| cluster.leader("t", partition).unwrap();
+        let moves: Vec<_> =
+            (0..4).map(|partition| (tp(partition), Some(vec![3 - home(partition)]))).collect();
+        let admin =
+            KafkaAdminClient::builder().bootstrap_servers(cluster.bootstrap_servers()).build().unwrap();
+        for (_, outcome) in admin.alter_partition_reassignments(moves).unwrap() {
+            outcome.unwrap();
+        }
+        settle();
+        assert!(cluster.group_generation("g") > generation);
+    }
+}
+
 #[test]
 fn a_members_metrics_have_javas_names() {
     for is_modern in [true, false] {
@@ -834,4 +896,28 @@ fn a_members_metrics_have_javas_names() {
     }
     let alone = KafkaConsumer::builder().bootstrap_servers("localhost:1").build().unwrap();
     assert_eq!(alone.metrics().get("consumer-coordinator-metrics", "commit-total"), None);
+}
+
+/// The coordinator wants a member to give something up, and it takes its time.
+#[test]
+fn a_rebalance_that_the_coordinator_begins_is_measured_until_the_member_is_done() {
+    let cluster = cluster(2);
+    let (mut first, mut second) = (subscribed(modern(&cluster)), modern(&cluster).build().unwrap());
+    has(&mut first, 2);
+    let total = |consumer: &KafkaConsumer| {
+        consumer.metrics().get("consumer-coordinator-metrics", "rebalance-latency-total").unwrap()
+    };
+    let (before, id) = (total(&first), first.group_metadata().member_id);
+    let beats = || {
+        let all = cluster.requests_of(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+        let all = all.iter().filter_map(|request| request.decode::<ConsumerGroupHeartbeatRequest>());
+        all.filter(|request| request.member_id == id).count()
+    };
+    second.subscribe(["t"]).unwrap();
+    poll_until(&mut [&mut second], |all| all[0].group_metadata().generation_id > 0);
+    let told = beats() + 2;
+    assert!(cluster.wait_for(LONG, |_| beats() >= told));
+    second.poll(Duration::from_millis(200)).unwrap();
+    poll_until(&mut [&mut first, &mut second], |all| counts(all) == [1, 1]);
+    assert!(total(&first) - before >= 200.0, "{} ms", total(&first) - before);
 }

@@ -1,6 +1,5 @@
 //! What the IO thread tells the caller's thread, all by one channel, so that a caller waits in one place.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,6 +8,7 @@ use crossbeam_channel::Sender;
 
 use super::buffer::Chunk;
 use super::group::sensors::GroupMeter;
+use super::shape::Shapes;
 use crate::error::{Error, Result};
 use crate::protocol::Uuid;
 use crate::types::{OffsetAndMetadata, OffsetSpec, TopicPartition};
@@ -97,11 +97,8 @@ pub(super) struct Joined {
     pub(super) partitions: Vec<TopicPartition>,
     /// For the leader, the topics of all members as they were shared out: when they change, the group has to
     /// rebalance.
-    pub(super) group_topics: PartitionCounts,
+    pub(super) group_topics: Shapes,
 }
-
-/// How many partitions topics have; none for those that are not known.
-pub(super) type PartitionCounts = BTreeMap<Arc<str>, usize>;
 
 /// What a member of the new protocol is to have, all in all.
 #[derive(Debug)]

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::event::{Event, Events, Found, PartitionCounts};
+use super::event::{Event, Events, Found};
 use super::fetcher::Fetcher;
 use super::group::commit::Committer;
 use super::group::coordinator::Coordinator;
 use super::group::to_commit::ToCommit;
 use super::offsets::list_offsets;
 use super::sensors::Sensors;
+use super::shape::{Shape, Shapes};
 use super::subscription::Unresolved;
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
@@ -36,7 +37,9 @@ struct Watched {
     topics: BTreeSet<Arc<str>>,
     /// All topics of the cluster, for a pattern to be matched with.
     all: bool,
-    partitions: PartitionCounts,
+    /// The replicas' racks are looked at, too.
+    with_racks: bool,
+    shapes: Shapes,
     /// How many partitions the subscribed topics had when they were first looked at.
     at_first: BTreeMap<Arc<str>, usize>,
     /// All topics of the cluster have been looked at, so one that comes now is new as a whole.
@@ -73,7 +76,8 @@ impl ConsumerIo {
         let config = Rc::new(config);
         let fetcher = Fetcher::start(&cluster, &config, &events, sensors);
         let group = config.group_id.as_deref().map(|id| Coordinator::new(&cluster, &config, &events, id));
-        let watched = Rc::<RefCell<Watched>>::default();
+        let with_racks = !config.client_rack.is_empty();
+        let watched = Rc::new(RefCell::new(Watched { with_racks, ..Watched::default() }));
         let changed = Wakeup::new();
         cluster.add_listener(changed.clone());
         cluster.net().spawn(watch_topics(cluster.clone(), events.clone(), Rc::clone(&watched), changed));
@@ -97,13 +101,11 @@ impl ConsumerIo {
             watched.at_first.retain(|topic, _| topics.contains(topic));
             watched.topics.clone_from(&topics);
             watched.all = false;
-            let counts = partition_counts(&self.cluster, &watched);
-            if std::mem::replace(&mut watched.partitions, counts) != watched.partitions {
-                // The caller may have looked at them before they were what they are now.
-                self.events.send(Event::TopicsChanged);
-            }
+            watched.shapes = shapes(&self.cluster, &watched);
             watched.look(&self.cluster);
         }
+        // The caller may have looked at them before they were what they are now.
+        self.events.send(Event::TopicsChanged);
         self.cluster.set_want_all(false);
         self.cluster.set_topics(topics);
     }
@@ -116,7 +118,7 @@ impl ConsumerIo {
             watched.topics.clear();
             watched.at_first.clear();
             (watched.all, watched.all_seen) = (true, false);
-            watched.partitions = partition_counts(&self.cluster, &watched);
+            watched.shapes = shapes(&self.cluster, &watched);
         }
         // The caller may have looked at them before they were what they are now.
         self.events.send(Event::TopicsChanged);
@@ -240,9 +242,9 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
         changed.notified().await;
         let mut watched = watched.borrow_mut();
         watched.look(&cluster);
-        let counts = partition_counts(&cluster, &watched);
-        if counts != watched.partitions {
-            watched.partitions = counts;
+        let shapes = shapes(&cluster, &watched);
+        if shapes != watched.shapes {
+            watched.shapes = shapes;
             events.send(Event::TopicsChanged);
         }
         let view = cluster.snapshot();
@@ -259,14 +261,14 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
     }
 }
 
-fn partition_counts(cluster: &Cluster, watched: &Watched) -> PartitionCounts {
+fn shapes(cluster: &Cluster, watched: &Watched) -> Shapes {
     let view = cluster.snapshot();
+    let shape = |topic: &Arc<str>| (Arc::clone(topic), Shape::of(&view, topic, watched.with_racks));
     if watched.all {
         let topics = view.topics().filter(|topic| topic.error.is_ok());
-        return topics.map(|topic| (Arc::clone(&topic.name), topic.partitions.len())).collect();
+        return topics.map(|topic| shape(&topic.name)).collect();
     }
-    let count = |topic: &Arc<str>| Some((Arc::clone(topic), view.topic(topic)?.partitions.len()));
-    watched.topics.iter().filter_map(count).collect()
+    watched.topics.iter().map(shape).collect()
 }
 
 /// Makes an iterating program look at the clock in time for an automatic commit, so that it need not with every

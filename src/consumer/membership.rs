@@ -10,6 +10,7 @@ use super::core::Core;
 use super::event::{JoinOutcome, Joined, Target};
 use super::group::is_cooperative;
 use super::group::member::Wanted;
+use super::shape::Shape;
 use super::subscription::Selection;
 use crate::cluster::GRACE;
 use crate::config::GroupProtocol;
@@ -184,9 +185,10 @@ impl Core {
     fn look_at_group_topics(&mut self) {
         let Some(leader) = self.group.identity.as_ref().filter(|member| member.is_leader) else { return };
         let view = self.view.snapshot();
-        let count = |topic: &str| view.topic(topic).map_or(0, |topic| topic.partitions.len());
-        if leader.group_topics.iter().any(|(topic, shared_out)| count(topic) != *shared_out) {
-            self.group.ask_to_join("partitions of the topics have come or gone");
+        let with_racks = !self.config.client_rack.is_empty();
+        let now = |topic: &str| Shape::of(&view, topic, with_racks);
+        if leader.group_topics.iter().any(|(topic, shared_out)| shared_out.differs(&now(topic))) {
+            self.group.ask_to_join("partitions of the topics have come, gone or moved to other racks");
         }
     }
 

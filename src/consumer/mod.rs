@@ -32,6 +32,7 @@ mod record;
 mod reset;
 mod sensors;
 mod session;
+mod shape;
 mod subscribe;
 mod subscription;
 mod waker;

@@ -12,7 +12,8 @@ use super::coordinator::Coordinator;
 use super::member::Wanted;
 use crate::config::{Assignor, LastAssignment};
 use crate::consumer::assignors;
-use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts};
+use crate::consumer::event::{Event, JoinOutcome, Joined};
+use crate::consumer::shape::Shapes;
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::manager::NodeId;
@@ -170,7 +171,7 @@ impl Coordinator {
         let (assignments, group_topics) = if is_leader {
             self.share_out(&response, &wanted.topics).await?
         } else {
-            (Vec::new(), PartitionCounts::new())
+            (Vec::new(), Shapes::new())
         };
         match self.sync(response, is_leader, assignments, wanted, life).await? {
             Attempt::Joined(joined) => Ok(Attempt::Joined(Joined { group_topics, ..joined })),
@@ -225,7 +226,7 @@ impl Coordinator {
             is_leader,
             cooperative,
             partitions,
-            group_topics: PartitionCounts::new(),
+            group_topics: Shapes::new(),
         }))
     }
 

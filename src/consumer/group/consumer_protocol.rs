@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::coordinator::Coordinator;
 use super::member::Wanted;
-use crate::consumer::event::{Event, JoinOutcome, Joined, PartitionCounts, Target};
+use crate::consumer::event::{Event, JoinOutcome, Joined, Target};
+use crate::consumer::shape::Shapes;
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::error_code::ErrorCode;
 use crate::net::wakeup::Wakeup;
@@ -299,7 +300,7 @@ impl Coordinator {
                 is_leader: false,
                 cooperative: true,
                 partitions: Vec::new(),
-                group_topics: PartitionCounts::new(),
+                group_topics: Shapes::new(),
             };
             log::info!(
                 "group {}: member {} joined in epoch {}",
@@ -386,6 +387,11 @@ impl Coordinator {
                 if self.0.cluster.net().now() < state.alive_at + self.0.config.session_timeout =>
             {
                 Next::Retry
+            }
+            ErrorCode::UNRELEASED_INSTANCE_ID => {
+                let text = "another member with this group.instance.id is still there: it has to leave, or each \
+                            needs an id of its own";
+                self.give_up(state, error.context(text))
             }
             // The program is told, and the member stays: rights can be granted.
             ErrorCode::TOPIC_AUTHORIZATION_FAILED if state.joined => {

@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use super::coordinator::Coordinator;
 use crate::config::{Assignor, GroupAssignment, GroupMember, GroupTopic, GroupTopics};
 use crate::consumer::assignors;
-use crate::consumer::event::PartitionCounts;
+use crate::consumer::shape::{Shape, Shapes};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::net::bridge::panic_text;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
@@ -23,25 +23,19 @@ use crate::protocol::{decode_versioned, encode_versioned};
 use crate::types::TopicPartition;
 
 impl Coordinator {
-    /// Everybody's partitions, unless those of before are to stay (KIP-814), and how many there are of each topic that
-    /// anybody wants.
+    /// Everybody's partitions, unless those of before are to stay (KIP-814), and the topics that they are of.
     pub(super) async fn share_out(
         &self,
         join: &JoinGroupResponse,
         own: &BTreeSet<Arc<str>>,
-    ) -> Result<(Vec<SyncGroupRequestAssignment>, PartitionCounts)> {
+    ) -> Result<(Vec<SyncGroupRequestAssignment>, Shapes)> {
         let members = join.members.iter().map(member_of).collect::<Result<Vec<GroupMember>>>()?;
         let mut wanted = own.clone();
         wanted
             .extend(members.iter().flat_map(|member| &member.topics).map(|topic| Arc::from(topic.as_str())));
-        let topics = self.topics_of(&wanted).await;
-        let count = |topic: Arc<str>| {
-            let count = topics.get(&topic).map_or(0, |topic| topic.partitions.len());
-            (topic, count)
-        };
-        let counts = wanted.into_iter().map(count).collect();
+        let (topics, shapes) = self.topics_of(&wanted).await;
         if join.skip_assignment {
-            return Ok((Vec::new(), counts));
+            return Ok((Vec::new(), shapes));
         }
         let name = join.protocol_name.as_deref().unwrap_or_default();
         let known = &self.0.config.partition_assignment_strategy;
@@ -61,11 +55,11 @@ impl Coordinator {
             let assignment = encode_versioned(&share, ASSIGNMENT_VERSION)?;
             shares.push(SyncGroupRequestAssignment { member_id, assignment });
         }
-        Ok((shares, counts))
+        Ok((shares, shapes))
     }
 
-    /// Those of the topics that exist, with their partitions.
-    async fn topics_of(&self, wanted: &BTreeSet<Arc<str>>) -> GroupTopics {
+    /// Those of the topics that exist, with their partitions, and what all of them are compared with later.
+    async fn topics_of(&self, wanted: &BTreeSet<Arc<str>>) -> (GroupTopics, Shapes) {
         let cluster = &self.0.cluster;
         cluster.set_topics(wanted.iter().cloned());
         if !wanted.iter().all(|topic| cluster.snapshot().topic(topic).is_some()) {
@@ -84,7 +78,9 @@ impl Coordinator {
             let partitions = partitions.iter().map(|partition| racks(&partition.replicas)).collect();
             Some((Arc::clone(name), GroupTopic { partitions }))
         };
-        wanted.iter().filter_map(topic).collect()
+        let with_racks = !self.0.config.client_rack.is_empty();
+        let shape = |name: &Arc<str>| (Arc::clone(name), Shape::of(&view, name, with_racks));
+        (wanted.iter().filter_map(topic).collect(), wanted.iter().map(shape).collect())
     }
 }
 
