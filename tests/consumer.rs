@@ -421,6 +421,7 @@ fn old_brokers_are_read() {
         ("3.9", VersionTable::kafka_3_9()),
         ("MSK", VersionTable::msk_serverless()),
         ("Event Hubs", VersionTable::event_hubs()),
+        ("Redpanda", VersionTable::redpanda()),
     ];
     for (release, versions) in releases {
         let cluster = MockCluster::builder().topic("t", 1).versions(versions).start().unwrap();

@@ -118,8 +118,10 @@ fn records_wait_for_brokers_that_are_down_for_a_while() {
     assert_eq!(read_by_kcat(&cluster, "orders", 1_001).len(), 1_001);
 }
 
+/// The long form: `KAVKA_RECORDS=333000`, a million records.
 #[test]
 fn an_idempotent_producer_outlives_an_outage_longer_than_its_delivery_timeout() {
+    let count = std::env::var("KAVKA_RECORDS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000);
     let cluster = Cluster::start(3, |_| {});
     cluster.create_topic("orders", 3, &[("min.insync.replicas", "2")]);
     let producer = KafkaProducer::builder()
@@ -128,7 +130,7 @@ fn an_idempotent_producer_outlives_an_outage_longer_than_its_delivery_timeout() 
         .delivery_timeout(Duration::from_secs(5))
         .build()
         .unwrap();
-    let mut sent = audit::send_numbered(&producer, "orders", 2, 2_000);
+    let mut sent = audit::send_numbered(&producer, "orders", 2, count);
     assert!(sent.iter().all(|(_, outcome)| outcome.is_ok()));
     // One broker is left: it takes nothing that two must have, or takes it and cannot say so.
     let (first, second) = (cluster.leader("orders", 0), cluster.leader("orders", 1));
@@ -151,7 +153,7 @@ fn an_idempotent_producer_outlives_an_outage_longer_than_its_delivery_timeout() 
     cluster.start_node(first);
     cluster.start_node(second);
     cluster.wait_in_sync("orders");
-    let after: Vec<_> = (400..2_400).map(|index| numbered(7, index)).collect();
+    let after: Vec<_> = (400..400 + count).map(|index| numbered(7, index)).collect();
     for (number, handle) in after {
         let outcome = handle.and_then(|handle| handle.get(Duration::from_secs(60)));
         assert!(outcome.is_ok(), "the same producer goes on: {outcome:?}");
@@ -214,36 +216,56 @@ fn a_partition_that_the_topic_lacks_is_named() {
     assert!(error.to_string().contains("2 partitions"), "{error}");
 }
 
+/// A thousand bytes that no codec finds anything in.
+fn noise(seed: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed as u64);
+    std::iter::repeat_with(|| rng.u8(..)).take(1_000).collect()
+}
+
 #[test]
 fn batches_that_are_too_large_are_split_and_records_that_are_too_large_are_named() {
+    const RECORDS: usize = 900;
     let cluster = Cluster::shared();
-    let topic = unique("split");
-    cluster.create_topic(&topic, 1, &[("max.message.bytes", "10000")]);
-    let producer = KafkaProducer::builder()
-        .bootstrap_servers(cluster.bootstrap())
-        .batch_size(200_000_usize)
-        .linger(Duration::from_millis(50))
-        .build()
-        .unwrap();
-    let value = |index: usize| format!("{index:04}").repeat(200);
-    let handles: Vec<_> = (0..500)
-        .map(|index| producer.send(ProducerRecord::new(&topic).value(&value(index))).unwrap())
-        .collect();
-    let large = producer.send(ProducerRecord::new(&topic).value(&vec![7_u8; 20_000])).unwrap();
-    let after = producer.send(ProducerRecord::new(&topic).value("after")).unwrap();
-    for (index, handle) in handles.iter().enumerate() {
-        let metadata = handle.get(Duration::from_secs(60)).unwrap();
-        assert_eq!(metadata.offset(), Some(index as i64));
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    let sent = codecs.map(|codec| {
+        let topic = unique("split");
+        cluster.create_topic(&topic, 1, &[("max.message.bytes", "10000")]);
+        let producer = KafkaProducer::builder()
+            .bootstrap_servers(cluster.bootstrap())
+            .set("compression.type", codec)
+            .batch_size(1_000_000_usize)
+            .max_request_size(2_000_000_usize)
+            .linger(Duration::from_millis(500))
+            .build()
+            .unwrap();
+        let handles: Vec<_> = (0..RECORDS)
+            .map(|index| producer.send(ProducerRecord::new(&topic).value(&noise(index))).unwrap())
+            .collect();
+        assert!(handles.last().unwrap().is_same_batch(&handles[0]), "{codec}: one batch");
+        let large: Vec<u8> = (0..20).flat_map(noise).collect();
+        let large = producer.send(ProducerRecord::new(&topic).value(&large)).unwrap();
+        let after = producer.send(ProducerRecord::new(&topic).value("after")).unwrap();
+        (codec, topic, producer, handles, large, after)
+    });
+    for (codec, topic, producer, handles, large, after) in sent {
+        for (index, handle) in handles.iter().enumerate() {
+            let metadata = handle.get(Duration::from_secs(60)).unwrap();
+            assert_eq!(metadata.offset(), Some(index as i64), "{codec}");
+        }
+        let error = large.get(Duration::from_secs(60)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RecordTooLarge, "{codec}: {error}");
+        assert_eq!((error.topic(), error.partition()), (Some(topic.as_str()), Some(0)));
+        assert_eq!(after.get(Duration::from_secs(60)).unwrap().offset(), Some(RECORDS as i64));
+        let seen = peers::kcat_consume(&cluster.bootstrap(), &topic, RECORDS + 1, &[]);
+        for (index, record) in seen.iter().take(RECORDS).enumerate() {
+            assert_eq!(record.value.as_deref(), Some(&noise(index)[..]), "{codec}");
+        }
+        assert!(producer.metrics().get("producer-metrics", "batch-split-total").unwrap() > 100.0);
+        producer.flush(Duration::from_secs(60)).unwrap();
+        wait_until("the memory comes back", Duration::from_secs(60), || {
+            producer.buffer_available_bytes() == producer.config().buffer_memory
+        });
     }
-    let error = large.get(Duration::from_secs(60)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RecordTooLarge, "{error}");
-    assert_eq!((error.topic(), error.partition()), (Some(topic.as_str()), Some(0)));
-    assert_eq!(after.get(Duration::from_secs(60)).unwrap().offset(), Some(500));
-    let seen = peers::kcat_consume(&cluster.bootstrap(), &topic, 501, &[]);
-    for (index, record) in seen.iter().take(500).enumerate() {
-        assert_eq!(record.value.as_deref(), Some(value(index).as_bytes()));
-    }
-    assert_eq!(producer.buffer_available_bytes(), producer.config().buffer_memory);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
+#[path = "producer_life/serializers.rs"]
+mod serializers;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -2,6 +2,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
+#[path = "transactions/answers.rs"]
+mod answers;
+#[path = "transactions/bounds.rs"]
+mod bounds;
 #[path = "transactions/idempotence.rs"]
 mod idempotence;
 
@@ -67,7 +71,7 @@ fn assert_illegal(result: Result<impl std::fmt::Debug, Error>) {
 
 #[test]
 fn committed_records_and_offsets_are_seen_together_by_brokers_of_all_times() {
-    let tables = ["0.11", "1.1", "2.1", "2.8", "3.9", "4.3", "newest"];
+    let tables = ["0.11", "1.1", "2.1", "2.8", "redpanda", "3.9", "4.3", "newest"];
     for (name, level) in tables.map(|name| (name, 2)).into_iter().chain([("newest", 0), ("newest", 1)]) {
         let table = VersionTable::named(name).unwrap();
         let cluster = MockCluster::builder()

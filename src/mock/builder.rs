@@ -256,7 +256,7 @@ impl MockClusterBuilder {
     }
 }
 
-const MAX_BROKERS: i32 = 100;
+const MAX_BROKERS: i32 = 250;
 
 /// Does what is due in groups: expired sessions, ends of rebalances.
 async fn keep_group_time(cluster: Rc<Cluster>) {

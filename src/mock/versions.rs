@@ -55,8 +55,8 @@ impl VersionTable {
         self.0.iter().map(|(key, range)| (*key, *range))
     }
 
-    /// The table of a name: `newest`, `0.10.0`, `0.11`, `1.1`, `2.1`, `2.8`, `3.9`, `4.3`, `msk-serverless` or
-    /// `event-hubs`.
+    /// The table of a name: `newest`, `0.10.0`, `0.11`, `1.1`, `2.1`, `2.8`, `3.9`, `4.3`, `msk-serverless`,
+    /// `event-hubs` or `redpanda`.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "newest" => Self::newest(),
@@ -69,6 +69,7 @@ impl VersionTable {
             "4.3" => Self::kafka_4_3(),
             "msk-serverless" => Self::msk_serverless(),
             "event-hubs" => Self::event_hubs(),
+            "redpanda" => Self::redpanda(),
             _ => return None,
         })
     }
@@ -402,6 +403,27 @@ impl VersionTable {
             .without(ApiKey::WRITE_TXN_MARKERS)
             .without(ApiKey::DELETE_RECORDS)
     }
+
+    /// As Redpanda by its sources: Produce up to 7 and Fetch from 4 to 11, so no topic ids, and old versions of what
+    /// transactions take. That much is known of it; the rest is that of Kafka 2.8.
+    pub fn redpanda() -> Self {
+        Self::kafka_2_8()
+            .with(ApiKey::PRODUCE, 0, 7)
+            .with(ApiKey::FETCH, 4, 11)
+            .with(ApiKey::METADATA, 0, 8)
+            .with(ApiKey::LIST_OFFSETS, 0, 3)
+            .with(ApiKey::OFFSET_COMMIT, 1, 8)
+            .with(ApiKey::OFFSET_FETCH, 1, 4)
+            .with(ApiKey::FIND_COORDINATOR, 0, 2)
+            .with(ApiKey::JOIN_GROUP, 0, 5)
+            .with(ApiKey::API_VERSIONS, 0, 3)
+            .with(ApiKey::INIT_PRODUCER_ID, 0, 1)
+            .with(ApiKey::ADD_PARTITIONS_TO_TXN, 0, 2)
+            .with(ApiKey::ADD_OFFSETS_TO_TXN, 0, 1)
+            .with(ApiKey::END_TXN, 0, 3)
+            .with(ApiKey::TXN_OFFSET_COMMIT, 0, 3)
+            .with(ApiKey::OFFSET_FOR_LEADER_EPOCH, 0, 3)
+    }
 }
 
 #[cfg(test)]
@@ -411,7 +433,9 @@ mod tests {
     #[test]
     fn tables_have_names_and_hold_what_is_served() {
         let newest = VersionTable::newest();
-        for name in ["0.10.0", "0.11", "1.1", "2.1", "2.8", "3.9", "4.3", "msk-serverless", "event-hubs"] {
+        for name in
+            ["0.10.0", "0.11", "1.1", "2.1", "2.8", "3.9", "4.3", "msk-serverless", "event-hubs", "redpanda"]
+        {
             let table = VersionTable::named(name).expect(name);
             for (key, range) in table.iter() {
                 let served = newest.range(key).expect("served");

@@ -290,6 +290,27 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_is_woken_at_once() {
+        let memory = Memory::new(10, 0);
+        let clock = Clock::system();
+        let waited = (0..50).map(|_| {
+            let all = memory.try_reserve(10).unwrap();
+            let waiting = thread::spawn({
+                let memory = memory.clone();
+                move || memory.reserve(10, later()).map(|_| Clock::system().now()).unwrap()
+            });
+            while memory.waiting() == 0 {
+                thread::yield_now();
+            }
+            let freed = clock.now();
+            drop(all);
+            waiting.join().unwrap().saturating_duration_since(freed)
+        });
+        // On a machine that is busy some take longer.
+        assert!(waited.min().unwrap() < Duration::from_millis(10));
+    }
+
+    #[test]
     fn kept_buffers_are_within_the_bound() {
         let memory = Memory::new(100, 10);
         let kept = |memory: &Memory| memory.0.state.lock().kept.len();
