@@ -4,8 +4,11 @@ use kavka::mock::{Fault, FaultBuilder};
 
 use super::*;
 
+/// A name, and how to have it happen.
+type Way = (&'static str, fn(FaultBuilder<'_>) -> Fault);
+
 /// How an answer can keep a client waiting.
-const WAYS: [(&str, fn(FaultBuilder<'_>) -> Fault); 2] = [
+const WAYS: [Way; 2] = [
     ("cut off in its body", |fault| fault.close_after_bytes(12)),
     ("never given", |fault| fault.never_answer()),
 ];
