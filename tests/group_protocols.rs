@@ -1,10 +1,16 @@
 //! Both group protocols against the mock cluster: cooperative rebalances, KIP-848, patterns, listeners.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
 
+#[path = "group_protocols/choices.rs"]
+mod choices;
 #[path = "group_protocols/crossings.rs"]
 mod crossings;
 #[path = "group_protocols/crowds.rs"]
 mod crowds;
+#[path = "group_protocols/patience.rs"]
+mod patience;
+#[path = "group_protocols/states.rs"]
+mod states;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -62,6 +68,13 @@ fn classic(cluster: &MockCluster, assignor: Assignor) -> ConsumerBuilder {
         .session_timeout(Duration::from_secs(5))
         .partition_assignment_strategy([assignor])
 }
+
+/// A member of a group of each kind: eager, cooperative, and of the new protocol.
+const KINDS: [fn(&MockCluster) -> ConsumerBuilder; 3] = [
+    |cluster| classic(cluster, Assignor::Range).group_id("eager"),
+    |cluster| classic(cluster, Assignor::CooperativeSticky).group_id("cooperative"),
+    |cluster| modern(cluster).group_id("modern"),
+];
 
 fn subscribed(builder: ConsumerBuilder) -> KafkaConsumer {
     let mut consumer = builder.build().unwrap();

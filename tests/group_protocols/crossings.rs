@@ -305,13 +305,6 @@ fn a_commit_that_waits_does_not_take_back_what_the_next_owner_has_done() {
     assert_eq!(cluster.committed("g", "t", 1 - moved.partition()), Some(2));
 }
 
-/// A member of a group of each kind: eager, cooperative, and of the new protocol.
-const KINDS: [fn(&MockCluster) -> ConsumerBuilder; 3] = [
-    |cluster| classic(cluster, Assignor::Range).group_id("eager"),
-    |cluster| classic(cluster, Assignor::CooperativeSticky).group_id("cooperative"),
-    |cluster| modern(cluster).group_id("modern"),
-];
-
 #[test]
 fn a_pattern_that_matches_nothing_waits_for_topics() {
     let cluster = cluster(1);

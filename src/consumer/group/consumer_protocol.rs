@@ -376,8 +376,8 @@ impl Coordinator {
                 self.lost(true, None);
                 Next::End
             }
-            // The coordinator still has a member of this id, in an epoch that has gone on.
-            ErrorCode::FENCED_MEMBER_EPOCH => {
+            // The coordinator still has a member of this id, in an epoch that has gone on, or has just lost it.
+            ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID => {
                 let id = Uuid::random(self.0.cluster.net().random_bytes());
                 self.0.member.borrow_mut().id = id.to_string();
                 Next::Retry
