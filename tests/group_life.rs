@@ -514,17 +514,22 @@ fn beside_kafka_pythons_members() {
 
 #[test]
 fn a_group_migrates_while_it_reads() {
+    thread::scope(|scope| {
+        for classic in [Kind::Cooperative, Kind::Eager] {
+            scope.spawn(move || migrate([classic, Kind::Modern, Kind::Modern, classic]));
+        }
+    });
+}
+
+/// One member of each kind comes after the other, and the one before goes.
+fn migrate(kinds: [Kind; 4]) {
     let cluster = Cluster::shared();
     let (topic, group) = (unique("migrate"), unique("migrate"));
     cluster.create_topic(&topic, 6, &[]);
     let producer = producer(cluster);
     let auditor = Auditor::default();
     let (mut sent, mut members): (u32, Vec<(u32, KafkaConsumer)>) = (0, Vec::new());
-    let kinds = [Kind::Cooperative, Kind::Eager, Kind::Modern, Kind::Modern, Kind::Cooperative];
     for (number, kind) in (1..).zip(kinds) {
-        if kind == Kind::Eager {
-            continue;
-        }
         // One more comes, and the oldest one goes once there are two.
         let mut member = kind.builder(cluster, &group).build().unwrap();
         member.subscribe_to(Subscription::topics([&topic]).listener(auditor.badge(number))).unwrap();
@@ -540,7 +545,7 @@ fn a_group_migrates_while_it_reads() {
                 if counts.iter().sum::<usize>() == 6 && counts.iter().all(|count| *count > 0) {
                     break;
                 }
-                assert!(Instant::now() < deadline, "{what}: {counts:?}");
+                assert!(Instant::now() < deadline, "{kinds:?}: {what}: {counts:?}");
             }
             for _ in 0..60 {
                 let number = sent.to_string();
@@ -630,31 +635,87 @@ fn patterns_find_new_topics_on_a_real_broker() {
     assert_eq!(error.code(), Some(kavka::ErrorCode::INVALID_REGULAR_EXPRESSION), "{error}");
 }
 
+/// Polls all of them in turn until each has so many partitions.
+fn have(members: &mut [&mut KafkaConsumer], counts: &[usize]) {
+    let deadline = Instant::now() + PATIENCE;
+    while members.iter().zip(counts).any(|(member, count)| member.assignment().len() != *count) {
+        assert!(Instant::now() < deadline, "{members:?}");
+        members.iter_mut().for_each(|member| drop(member.poll(Duration::from_millis(50)).unwrap()));
+    }
+}
+
+/// A static member, and where it reads.
+fn fixed(kind: Kind, names: (&str, &str), seat: &str) -> KafkaConsumer {
+    let mut member = kind.builder(Cluster::shared(), names.1).group_instance_id(seat).build().unwrap();
+    member.subscribe([names.0]).unwrap();
+    member
+}
+
 #[test]
-fn a_static_member_of_the_new_protocol_comes_back_to_its_seat() {
-    let cluster = Cluster::shared();
-    let (topic, group) = (unique("seat"), unique("seat"));
-    cluster.create_topic(&topic, 4, &[]);
-    let fixed = |seat: &str| {
-        let mut member = Kind::Modern.builder(cluster, &group).group_instance_id(seat).build().unwrap();
-        member.subscribe([&topic]).unwrap();
-        member
-    };
-    let has = |members: &mut [&mut KafkaConsumer], counts: &[usize]| {
-        let deadline = Instant::now() + PATIENCE;
-        while members.iter().zip(counts).any(|(member, count)| member.assignment().len() != *count) {
-            assert!(Instant::now() < deadline, "{members:?}");
-            members.iter_mut().for_each(|member| drop(member.poll(Duration::from_millis(50)).unwrap()));
+fn static_members_come_back_to_their_seats_and_disturb_nobody() {
+    for kind in [Kind::Modern, Kind::Cooperative, Kind::Eager] {
+        let (topic, group) = (unique("seat"), unique("seat"));
+        Cluster::shared().create_topic(&topic, 4, &[]);
+        let start = |seat: &str| fixed(kind, (&topic, &group), seat);
+        let (mut first, mut second) = (start("one"), start("two"));
+        have(&mut [&mut first, &mut second], &[2, 2]);
+        let epoch = second.group_metadata().generation_id;
+        // The leader of the classic protocol is among them.
+        for seat in ["one", "two"] {
+            let member = if seat == "one" { &mut first } else { &mut second };
+            let mine = member.assignment();
+            member.close(PATIENCE).unwrap();
+            *member = start(seat);
+            have(&mut [&mut first, &mut second], &[2, 2]);
+            let member = if seat == "one" { &first } else { &second };
+            assert_eq!(member.assignment(), mine, "{kind:?}");
         }
-    };
-    let (mut first, mut second) = (fixed("one"), fixed("two"));
-    has(&mut [&mut first, &mut second], &[2, 2]);
-    let (mine, epoch) = (first.assignment(), second.group_metadata().generation_id);
-    first.close(PATIENCE).unwrap();
-    let mut first = fixed("one");
-    has(&mut [&mut first, &mut second], &[2, 2]);
-    assert_eq!(first.assignment(), mine);
-    assert_eq!(second.group_metadata().generation_id, epoch, "nobody else was disturbed");
+        let now = [&first, &second].map(|member| member.group_metadata().generation_id);
+        assert_eq!(now, [epoch, epoch], "{kind:?}: nobody else was disturbed");
+    }
+}
+
+/// The classic protocol gives the seat to the second one and tells the first; in the new one the second waits. Nobody
+/// fights for it.
+#[test]
+fn two_members_with_one_static_id_do_not_fight() {
+    for kind in [Kind::Modern, Kind::Cooperative, Kind::Eager] {
+        let (topic, group) = (unique("seat"), unique("seat"));
+        Cluster::shared().create_topic(&topic, 4, &[]);
+        let mut first = fixed(kind, (&topic, &group), "one");
+        have(&mut [&mut first], &[4]);
+        let mut second = fixed(kind, (&topic, &group), "one");
+        if kind == Kind::Modern {
+            let epoch = first.group_metadata().generation_id;
+            let until = Instant::now() + SESSION;
+            while Instant::now() < until {
+                have(&mut [&mut first, &mut second], &[4, 0]);
+                second.poll(Duration::from_millis(50)).unwrap();
+                first.poll(Duration::from_millis(50)).unwrap();
+            }
+            assert_eq!(first.group_metadata().generation_id, epoch);
+            first.close(PATIENCE).unwrap();
+            have(&mut [&mut second], &[4]);
+            continue;
+        }
+        have(&mut [&mut second], &[4]);
+        let deadline = Instant::now() + PATIENCE;
+        let error = loop {
+            assert!(Instant::now() < deadline, "{kind:?}: {first:?} was not told");
+            if let Err(error) = first.poll(Duration::from_millis(50)) {
+                break error;
+            }
+        };
+        assert_eq!((error.kind(), error.is_fatal()), (ErrorKind::FencedInstance, true), "{kind:?}");
+        let epoch = second.group_metadata().generation_id;
+        let until = Instant::now() + SESSION;
+        while Instant::now() < until {
+            assert_eq!(first.poll(Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::FencedInstance);
+            have(&mut [&mut second], &[4]);
+            second.poll(Duration::from_millis(50)).unwrap();
+        }
+        assert_eq!(second.group_metadata().generation_id, epoch, "{kind:?}: no more rebalances");
+    }
 }
 
 /// Reads in a group until told to stop, and outlasts what happens to the brokers.
