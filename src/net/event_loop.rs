@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use async_task::Runnable;
 use crossbeam_channel::{Receiver, Sender};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 use mio::Token;
 use mio::event::Source as MioSource;
 use slab::Slab;
@@ -209,6 +209,11 @@ impl Net {
 
     /// Starts a task. It runs until it ends or the client is closed; its outcome is dropped.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.spawn_boxed(Box::pin(future));
+    }
+
+    /// One task's machinery serves all kinds of futures: a copy for each would be a good part of the program.
+    fn spawn_boxed(&self, future: LocalBoxFuture<'static, ()>) {
         if self.0.stopping.get() {
             return;
         }

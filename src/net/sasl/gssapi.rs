@@ -8,57 +8,69 @@ use libgssapi::context::{ClientCtx, CtxFlags, SecurityContext};
 use libgssapi::credential::{Cred, CredUsage};
 use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCIPAL, OidSet};
+use parking_lot::Mutex;
 
 use super::{Exchange, Mechanism, Peer, Reply, unexpected};
 use crate::config::Kerberos;
 use crate::error::{Error, ErrorKind, Result, printable};
 
-pub(super) struct Gssapi(Kerberos);
+pub(super) struct Gssapi {
+    kerberos: Kerberos,
+    /// Held while a ticket is fetched, so that many connections fetch one.
+    fetching: Mutex<()>,
+}
 
 impl Gssapi {
     pub(super) fn new(kerberos: Kerberos) -> Self {
-        Self(kerberos)
+        Self { kerberos, fetching: Mutex::new(()) }
     }
 
     fn credentials(&self) -> Result<Cred> {
         let acquire = || -> Result<Cred, libgssapi::error::Error> {
-            let name = self.0.principal.as_ref();
+            let name = self.kerberos.principal.as_ref();
             let name =
                 name.map(|name| Name::new(name.as_bytes(), Some(GSS_NT_KRB5_PRINCIPAL))).transpose()?;
             let mut mechanisms = OidSet::new();
             mechanisms.add(GSS_MECH_KRB5)?;
             Cred::acquire(name.as_ref(), None, CredUsage::Initiate, Some(&mechanisms))
         };
-        let Some(keytab) = &self.0.keytab else { return acquire().map_err(|error| failed("ticket", &error)) };
+        let Some(keytab) = &self.kerberos.keytab else {
+            return acquire().map_err(|error| failed("ticket", &error));
+        };
+        // One that hangs does not hold up the others for ever.
+        let _fetching = self.fetching.try_lock_for(PATIENCE);
         if let Ok(credentials) = acquire() {
             if credentials.lifetime().is_ok_and(|left| left > SHORTEST_TICKET) {
                 return Ok(credentials);
             }
         }
-        let principal = self.0.principal.as_deref().unwrap_or_default();
-        let output =
-            Command::new(&self.0.kinit).arg("-k").arg("-t").arg(keytab).arg(principal).output().map_err(
-                |cause| {
-                    let text = format!("{} could not be run", self.0.kinit);
-                    Error::new(ErrorKind::Authentication, text).with_source(cause)
-                },
-            )?;
+        let principal = self.kerberos.principal.as_deref().unwrap_or_default();
+        let output = Command::new(&self.kerberos.kinit)
+            .arg("-k")
+            .arg("-t")
+            .arg(keytab)
+            .arg(principal)
+            .output()
+            .map_err(|cause| {
+                let text = format!("{} could not be run", self.kerberos.kinit);
+                Error::new(ErrorKind::Authentication, text).with_source(cause)
+            })?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
             let words = printable(words.trim());
-            let text = format!("no ticket for {principal}: {}: {words}", self.0.kinit);
+            let text = format!("no ticket for {principal}: {}: {words}", self.kerberos.kinit);
             return Err(Error::new(ErrorKind::Authentication, text));
         }
         acquire().map_err(|error| failed("ticket", &error))
     }
 
     fn target(&self, host: &str) -> Result<Name> {
-        let (name, kind) = match &self.0.name {
+        let (name, kind) = match &self.kerberos.name {
             Some(name) if name.contains('/') => (name.clone(), GSS_NT_KRB5_PRINCIPAL),
             Some(name) => (name.clone(), GSS_NT_HOSTBASED_SERVICE),
             None => {
-                let host = self.0.domain.as_deref().unwrap_or(host);
-                (format!("{}@{host}", self.0.service), GSS_NT_HOSTBASED_SERVICE)
+                let host = self.kerberos.domain.as_deref().unwrap_or(host);
+                (format!("{}@{host}", self.kerberos.service), GSS_NT_HOSTBASED_SERVICE)
             }
         };
         Name::new(name.as_bytes(), Some(kind))
@@ -131,6 +143,9 @@ fn failed(what: &str, error: &libgssapi::error::Error) -> Error {
 }
 
 const NO_LAYER: u8 = 1;
+
+/// How long a ticket that another connection fetches is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A ticket that is nearer to its end than this is got anew, if there is a keytab to do so.
 const SHORTEST_TICKET: Duration = Duration::from_secs(300);

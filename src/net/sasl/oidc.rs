@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::jwt;
 use super::sigv4::encode;
-use super::{jwt, unexpected};
 use crate::config::{Grant, OAuthToken, OAuthTokenProvider, Oidc};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::net::clock::Clock;
@@ -24,7 +24,10 @@ impl TokenEndpoint {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
+            .timeout_resolve(Some(LONGEST_PHASE))
             .timeout_connect(Some(oidc.connect_timeout.unwrap_or(LONGEST_PHASE)))
+            .timeout_send_request(Some(LONGEST_PHASE))
+            .timeout_send_body(Some(LONGEST_PHASE))
             .timeout_recv_response(Some(oidc.read_timeout.unwrap_or(LONGEST_PHASE)))
             .timeout_recv_body(Some(oidc.read_timeout.unwrap_or(LONGEST_PHASE)))
             .user_agent(concat!("kavka/", env!("CARGO_PKG_VERSION")));
@@ -64,7 +67,19 @@ impl TokenEndpoint {
     }
 
     fn at_endpoint(&self, kind: ErrorKind, text: impl std::fmt::Display) -> Error {
-        Error::new(kind, format!("the token endpoint {}: {text}", self.oidc.url))
+        Error::new(kind, format!("the token endpoint {}: {text}", without_secrets(&self.oidc.url)))
+    }
+}
+
+/// A URL without user, password and query.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let place = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = place.split_once('/').map_or((place, None), |(host, path)| (host, Some(path)));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    match path {
+        Some(path) => format!("{scheme}://{host}/{path}"),
+        None => format!("{scheme}://{host}"),
     }
 }
 
@@ -137,10 +152,7 @@ impl OAuthTokenProvider for TokenEndpoint {
             return Err(self.at_endpoint(kind, format_args!("{status} {}", printable(words.trim()))));
         }
         let Some(value) = answer.get("access_token").and_then(Value::as_str) else {
-            return Err(unexpected(format!(
-                "the token endpoint {}: the answer has no access_token",
-                self.oidc.url
-            )));
+            return Err(self.at_endpoint(ErrorKind::Authentication, "the answer has no access_token"));
         };
         let mut token = OAuthToken::new(value);
         let now = self.clock.unix_millis() / 1000;
@@ -156,3 +168,24 @@ impl OAuthTokenProvider for TokenEndpoint {
 const LONGEST_PHASE: Duration = Duration::from_secs(30);
 
 const LARGEST_ANSWER: u64 = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("https://id.example.com/token", "https://id.example.com/token"),
+            ("https://id.example.com", "https://id.example.com"),
+            (
+                "https://user:hush@id.example.com:8443/a/token?key=hush#hush",
+                "https://id.example.com:8443/a/token",
+            ),
+            ("http://hush@[::1]:80?hush", "http://[::1]:80"),
+            ("https://user:hu@sh@id.example.com/@", "https://id.example.com/@"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
+}
