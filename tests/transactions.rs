@@ -603,6 +603,63 @@ fn whatever_goes_wrong_ends_in_a_commit_an_abort_or_for_good() {
 }
 
 #[test]
+fn a_commit_that_may_have_been_done_never_asks_for_an_abort() {
+    for version in [1, 2] {
+        let cluster = cluster(version);
+        let mut producer = ready(&cluster);
+        let mut expected = Vec::new();
+        for code in ErrorCode::ALL.iter().copied().filter(|code| !code.is_ok()) {
+            if code == ErrorCode::INVALID_TXN_STATE {
+                // What the coordinator says of no transaction that it has committed.
+                continue;
+            }
+            let value = format!("{version}: {code}");
+            producer.begin_transaction().unwrap();
+            producer.send(ProducerRecord::new("out").partition(0).value(&value)).unwrap();
+            let answers = [
+                cluster.on(ApiKey::END_TXN).once().drop_after(),
+                cluster.on(ApiKey::END_TXN).nth(2..=2).error(code),
+            ];
+            if let Err(error) = producer.commit_transaction() {
+                assert!(error.is_fatal(), "{value}: {error}");
+                let text = "the outcome of the commit is unknown";
+                assert!(error.to_string().contains(text), "{value}: {error}");
+                producer = ready(&cluster);
+            }
+            assert_eq!(answers.map(|fault| fault.hits()), [1, 1], "{value}");
+            expected.push(value);
+            assert_eq!(committed(&cluster, 0), expected);
+        }
+    }
+}
+
+#[test]
+fn a_right_that_goes_while_the_outcome_of_a_commit_is_unknown_lets_the_commit_be_repeated() {
+    for api in [ApiKey::END_TXN, ApiKey::FIND_COORDINATOR] {
+        let cluster = cluster(2);
+        let producer = builder(&cluster).max_block(Duration::from_millis(500)).build().unwrap();
+        producer.init_transactions().unwrap();
+        producer.begin_transaction().unwrap();
+        send(&producer, 0, "x").get(PATIENCE).unwrap();
+        cluster.on(ApiKey::END_TXN).once().drop_after();
+        let from = if api == ApiKey::END_TXN { 2 } else { 1 };
+        let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        let denied = cluster.on(api).nth(from..=u64::MAX).error(code);
+        for _ in 0..2 {
+            let error = producer.commit_transaction().unwrap_err();
+            assert!(error.kind() == ErrorKind::Timeout && error.is_retriable(), "{error}");
+            assert!(error.to_string().contains("TRANSACTIONAL_ID_AUTHORIZATION_FAILED"), "{error}");
+            assert_illegal(producer.abort_transaction());
+        }
+        assert!(denied.hits() > 1);
+        denied.remove();
+        assert!(cluster.wait_for(PATIENCE, |_| producer.commit_transaction().is_ok()));
+        assert_eq!(attempt(&producer, "y", 1), End::Committed);
+        assert_eq!(committed(&cluster, 0), ["x", "y"]);
+    }
+}
+
+#[test]
 fn whatever_goes_wrong_with_the_initialization_ends_it_or_lets_it_be_repeated() {
     let cluster = cluster(2);
     for api in [ApiKey::INIT_PRODUCER_ID, ApiKey::FIND_COORDINATOR] {

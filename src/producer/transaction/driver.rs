@@ -51,6 +51,8 @@ pub(super) struct Inner {
     wants_settled: Cell<bool>,
     /// Rung for the operation that is under way: something of what it waits for may have changed.
     pub(super) news: Wakeup,
+    /// Why it cannot be told whether the commit that is under way has been done.
+    doubt: RefCell<Option<Error>>,
     /// Callers that wait for the operation that is under way.
     waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
 }
@@ -113,6 +115,7 @@ impl Transactor {
             current: RefCell::default(),
             wants_settled: Cell::new(false),
             news: Wakeup::new(),
+            doubt: RefCell::default(),
             waiting: RefCell::default(),
         })))
     }
@@ -223,6 +226,7 @@ impl Transactor {
                     _ => error,
                 }
             });
+            this.0.doubt.take();
             this.0.gate.update(|machine| machine.conclude(operation, result.clone()));
             for waiter in this.0.waiting.take() {
                 // Who ran out of time asks again.
@@ -246,7 +250,11 @@ impl Transactor {
 
     /// What stands in the way, for the error of a call that ran out of time.
     pub(in crate::producer) fn timeout(&self, what: &str) -> Error {
-        self.0.cluster.timeout(&format!("{what} of transactional id {}", self.0.id))
+        let error = self.0.cluster.timeout(&format!("{what} of transactional id {}", self.0.id));
+        match &*self.0.doubt.borrow() {
+            Some(doubt) => error.context(format_args!("the commit may have been done, but {doubt}")),
+            None => error,
+        }
     }
 
     async fn commit(&self) -> Result<()> {
@@ -347,29 +355,41 @@ impl Transactor {
         };
         let cap = if self.is_version_2() { i16::MAX } else { LAST_END_OF_VERSION_1 };
         let mut failures = 0;
+        // A commit that has left may have been done, whatever becomes of a later attempt.
+        let has_left = Cell::new(false);
         loop {
-            let request = |_| EndTxnRequest {
-                transactional_id: self.0.id.clone(),
-                producer_id: producer.id,
-                producer_epoch: producer.epoch,
-                committed: commit,
-            };
-            let code = match self.ask(CoordinatorType::Transaction, &self.0.id, cap, request).await {
-                Ok(response) => {
-                    if response.error_code.is_ok() {
-                        if self.is_version_2() && response.producer_id >= 0 {
-                            let (id, epoch) = (response.producer_id, response.producer_epoch);
-                            self.0.producer.set(Some(ProducerId { id, epoch }));
-                        }
-                        return Ok(());
-                    }
-                    response.error_code
+            let had_left = has_left.get();
+            let request = |_| {
+                has_left.set(true);
+                EndTxnRequest {
+                    transactional_id: self.0.id.clone(),
+                    producer_id: producer.id,
+                    producer_epoch: producer.epoch,
+                    committed: commit,
                 }
+            };
+            let response = match self.ask(CoordinatorType::Transaction, &self.0.id, cap, request).await {
+                Ok(response) => response,
                 Err(error) => {
-                    self.pause_after(error, &mut failures).await?;
+                    let is_open = commit && has_left.get();
+                    let is_refused =
+                        matches!(error.kind(), ErrorKind::Authorization | ErrorKind::Authentication);
+                    if is_open && is_refused {
+                        self.pause_in_doubt(&error, &mut failures).await;
+                    } else if let Err(error) = self.pause_after(error, &mut failures).await {
+                        return Err(if is_open { in_doubt(error) } else { error });
+                    }
                     continue;
                 }
             };
+            let code = response.error_code;
+            if code.is_ok() {
+                if self.is_version_2() && response.producer_id >= 0 {
+                    let (id, epoch) = (response.producer_id, response.producer_epoch);
+                    self.0.producer.set(Some(ProducerId { id, epoch }));
+                }
+                return Ok(());
+            }
             match class_of(code) {
                 Class::Retry => {}
                 Class::Elsewhere => self.forget(CoordinatorType::Transaction, &self.0.id),
@@ -384,7 +404,17 @@ impl Transactor {
                     }
                     return Err(self.error(code, what).with_fatal());
                 }
-                _ => return Err(self.error(code, what)),
+                _ => {
+                    let error = self.error(code, what);
+                    if !commit || !leaves_doubt(code, had_left) {
+                        return Err(error);
+                    }
+                    if error.kind() != ErrorKind::Authorization {
+                        return Err(in_doubt(error));
+                    }
+                    self.pause_in_doubt(&error, &mut failures).await;
+                    continue;
+                }
             }
             self.pause(code, &mut failures).await;
         }
@@ -443,9 +473,7 @@ impl Transactor {
         // The transaction before has all but ended: its markers take milliseconds.
         let is_brief = code == ErrorCode::CONCURRENT_TRANSACTIONS;
         let initial = if is_brief { common.retry_backoff.min(BRIEFLY) } else { common.retry_backoff };
-        *failures += 1;
-        let backoff = Backoff { initial, max: common.retry_backoff_max };
-        self.net().sleep(backoff.after(*failures, self.net().random())).await;
+        self.back_off(initial, failures).await;
     }
 
     /// Waits before a request is sent again that had no answer.
@@ -463,11 +491,21 @@ impl Transactor {
             _ => return Err(error.with_fatal()),
         }
         log::debug!("transactional id {}: {error}, trying again", self.0.id);
-        let common = &self.0.config.common;
-        *failures += 1;
-        let backoff = Backoff { initial: common.retry_backoff, max: common.retry_backoff_max };
-        self.net().sleep(backoff.after(*failures, self.net().random())).await;
+        self.back_off(self.0.config.common.retry_backoff, failures).await;
         Ok(())
+    }
+
+    /// Waits before a commit is sent again that may have been done: the same request is all that can tell.
+    async fn pause_in_doubt(&self, error: &Error, failures: &mut u32) {
+        log::warn!("transactional id {}: trying again, the commit may have been done: {error}", self.0.id);
+        *self.0.doubt.borrow_mut() = Some(error.clone());
+        self.back_off(self.0.config.common.retry_backoff, failures).await;
+    }
+
+    async fn back_off(&self, initial: Duration, failures: &mut u32) {
+        *failures += 1;
+        let backoff = Backoff { initial, max: self.0.config.common.retry_backoff_max };
+        self.net().sleep(backoff.after(*failures, self.net().random())).await;
     }
 
     /// Whether the transaction takes nothing more.
@@ -487,6 +525,22 @@ impl Transactor {
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         self.net().spawn(work);
     }
+}
+
+/// Whether a code with which a commit is refused leaves it open whether that has been done. Only the first attempt's
+/// refusal is sure, unless the coordinator has noticed that something is wrong with itself.
+fn leaves_doubt(code: ErrorCode, had_left: bool) -> bool {
+    match code {
+        // A transaction that was committed stays so until its own producer begins another: it was aborted.
+        ErrorCode::INVALID_TXN_STATE => false,
+        ErrorCode::UNKNOWN_SERVER_ERROR => true,
+        _ => had_left,
+    }
+}
+
+/// The error of a commit that may have been done, where nobody can tell any more.
+fn in_doubt(error: Error) -> Error {
+    error.context("the outcome of the commit is unknown").with_fatal()
 }
 
 /// A broker that cannot be reached now can be another time, or another one can.
