@@ -390,8 +390,15 @@ fn a_large_cluster_costs_connections_only_where_they_are_needed() {
     assert!(connections <= 5, "{connections} connections");
 }
 
-/// Lines at INFO and above, with the time since the start.
-static LINES: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
+/// A line at INFO or above, and the name of the thread that wrote it: an IO thread has its client's.
+#[derive(Clone, Debug)]
+struct Line {
+    thread: String,
+    level: log::Level,
+    text: String,
+}
+
+static LINES: Mutex<Vec<Line>> = Mutex::new(Vec::new());
 
 struct Keep;
 
@@ -402,21 +409,35 @@ impl log::Log for Keep {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            LINES.lock().push((record.level(), record.args().to_string()));
+            let thread = thread::current().name().unwrap_or_default().to_owned();
+            let (level, text) = (record.level(), record.args().to_string());
+            LINES.lock().push(Line { thread, level, text });
         }
     }
 
     fn flush(&self) {}
 }
 
-fn lines_about(word: &str) -> Vec<(log::Level, String)> {
-    LINES.lock().iter().filter(|(_, line)| line.contains(word)).cloned().collect()
+fn watch_log() {
+    // Only the first of the tests to come here sets it up.
+    let _ = log::set_logger(&Keep);
+    log::set_max_level(log::LevelFilter::Info);
+}
+
+fn lines_about(word: &str) -> Vec<Line> {
+    LINES.lock().iter().filter(|line| line.text.contains(word)).cloned().collect()
+}
+
+/// What the IO thread of a client has logged.
+fn lines_of(client_id: &str) -> Vec<Line> {
+    // The system keeps no more of a name.
+    let name: String = format!("kavka-io-{client_id}").chars().take(15).collect();
+    LINES.lock().iter().filter(|line| line.thread.starts_with(&name)).cloned().collect()
 }
 
 #[test]
 fn what_nobody_has_to_act_on_is_not_logged_and_the_rest_not_again_and_again() {
-    log::set_logger(&Keep).unwrap();
-    log::set_max_level(log::LevelFilter::Info);
+    watch_log();
     let mock = MockCluster::start().unwrap();
     let address = mock.bootstrap_servers();
     let io = client(&address, Book::with(&[]), |_| {});
@@ -437,7 +458,7 @@ fn what_nobody_has_to_act_on_is_not_logged_and_the_rest_not_again_and_again() {
         .unwrap()
     });
     update(&io).unwrap();
-    assert_eq!(lines_about(&address), []);
+    assert!(lines_about(&address).is_empty(), "{:?}", lines_about(&address));
 
     let nobody = closed_port().to_string();
     let down = client(&nobody, Book::with(&[]), |config| config.reconnect_backoff_max = ms(100));
@@ -445,5 +466,51 @@ fn what_nobody_has_to_act_on_is_not_logged_and_the_rest_not_again_and_again() {
         update(&down).unwrap_err();
     }
     let lines = lines_about(&nobody);
-    assert!(matches!(lines.as_slice(), [(log::Level::Warn, _)]), "{lines:?}");
+    assert!(matches!(lines.as_slice(), [Line { level: log::Level::Warn, .. }]), "{lines:?}");
+}
+
+#[test]
+fn a_producer_that_idles_logs_nothing() {
+    watch_log();
+    let mock = MockCluster::builder().brokers(3).topic("orders", 6).start().unwrap();
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(mock.bootstrap_servers())
+        .client_id("idler")
+        .metadata_max_age(ms(100))
+        .connections_max_idle(ms(300))
+        .build()
+        .unwrap();
+    producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
+    mock.clear_requests();
+    // Metadata is refreshed, and connections that idle are closed meanwhile.
+    assert!(mock.wait_for(PATIENCE, |mock| mock.request_count(ApiKey::METADATA) >= 10));
+    assert!(lines_of("idler").is_empty(), "{:?}", lines_of("idler"));
+}
+
+#[test]
+fn a_producer_under_load_says_now_and_then_that_its_broker_is_down() {
+    watch_log();
+    let mock = MockCluster::builder().topic("orders", 6).start().unwrap();
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(mock.bootstrap_servers())
+        .client_id("flood")
+        .request_timeout(ms(100))
+        .delivery_timeout(ms(200))
+        .reconnect_backoff_max(ms(100))
+        .build()
+        .unwrap();
+    producer.send(ProducerRecord::new("orders").value("x")).unwrap().get(PATIENCE).unwrap();
+    mock.kill(1).unwrap();
+    let began = Instant::now();
+    let mut last = None;
+    while began.elapsed() < ms(3_000) {
+        for partition in 0..6 {
+            last = producer.try_send(ProducerRecord::new("orders").partition(partition).value("x")).ok();
+        }
+        thread::sleep(ms(2));
+    }
+    last.unwrap().get(PATIENCE).unwrap_err();
+    let lines = lines_of("flood");
+    assert!((1..=5).contains(&lines.len()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.text.contains("not delivered in time")), "{lines:?}");
 }

@@ -5,10 +5,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock, and paces its faults")]
 
+#[path = "chaos/transactions.rs"]
+mod transactions;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,11 +30,15 @@ const GROUP: &str = "g";
 const PATIENCE: Duration = Duration::from_secs(30);
 const SEEDS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
+/// One test at a time: they count threads.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Panics of threads that are not the test's own.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[test]
 fn nothing_is_lost_doubled_or_reordered() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let _ = env_logger::builder().is_test(true).format_timestamp_micros().try_init();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -40,11 +47,7 @@ fn nothing_is_lost_doubled_or_reordered() {
         }
         report(info);
     }));
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seeds: Vec<u64> = match (number("KAVKA_CHAOS_SEED"), number("KAVKA_CHAOS_ROUNDS")) {
-        (None, None) => SEEDS.to_vec(),
-        (first, rounds) => (first.unwrap_or(1)..).take(rounds.unwrap_or(1) as usize).collect(),
-    };
+    let seeds = seeds();
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -66,6 +69,15 @@ fn nothing_is_lost_doubled_or_reordered() {
     assert!(failed.is_empty(), "run again with KAVKA_CHAOS_SEED={}; failed: {failed:?}", failed[0]);
     assert_eq!(*PANICS.lock().unwrap(), Vec::<String>::new());
     assert_no_threads_left();
+}
+
+/// The seeds that are asked for, or some.
+fn seeds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    match (number("KAVKA_CHAOS_SEED"), number("KAVKA_CHAOS_ROUNDS")) {
+        (None, None) => SEEDS.to_vec(),
+        (first, rounds) => (first.unwrap_or(1)..).take(rounds.unwrap_or(1) as usize).collect(),
+    }
 }
 
 /// All that one seed does.

@@ -131,6 +131,139 @@ fn the_older_kind_of_transactions_works_too() {
     a_second_producer_fences_the_first(&cluster);
 }
 
+#[test]
+fn brokers_before_4_0_have_transactions_too() {
+    let cluster = Cluster::start(1, |config| {
+        config.old();
+    });
+    commits_and_aborts_as_others_see_them(&cluster);
+    offsets_go_with_the_transaction(&cluster);
+    a_transaction_takes_too_long(&cluster, false);
+    a_second_producer_fences_the_first(&cluster);
+}
+
+/// Where a broker freezes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Initialization,
+    Begin,
+    Sent,
+    Offsets,
+    Commit,
+    Abort,
+}
+
+/// What a program does with one value: a transaction, again until it is committed. `at` is called before each step of
+/// the first attempt.
+fn write_once(
+    cluster: &Cluster,
+    producer: &mut KafkaProducer,
+    id: &str,
+    topic: &str,
+    value: &str,
+    at: &dyn Fn(Step),
+) {
+    let group = ConsumerGroupMetadata::new(id);
+    let offsets = [(TopicPartition::new(topic, 0), 1_i64)];
+    let mut is_first = true;
+    loop {
+        let at = |step| {
+            if is_first {
+                at(step);
+            }
+        };
+        let run = || {
+            producer.begin_transaction()?;
+            at(Step::Begin);
+            producer.send(ProducerRecord::new(topic).value(value))?;
+            at(Step::Sent);
+            producer.flush(PATIENCE)?;
+            at(Step::Offsets);
+            producer.send_offsets_to_transaction(offsets.clone(), &group)?;
+            at(Step::Commit);
+            producer.commit_transaction()
+        };
+        let Err(error) = run() else { return };
+        is_first = false;
+        if error.requires_abort() {
+            match producer.abort_transaction() {
+                Ok(()) => continue,
+                Err(error) => assert!(error.is_fatal(), "{error}"),
+            }
+        }
+        *producer = ready(cluster, id);
+        // The last commit may have been done.
+        if committed(cluster, topic).iter().any(|known| known == value) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_plain_loop_outlives_a_freeze_longer_than_the_transaction_timeout_at_each_step() {
+    for version in ["transaction.version=1", "transaction.version=2"] {
+        let cluster = Cluster::start(1, |config| {
+            config.format_argument("--feature").format_argument(version);
+        });
+        let (topic, id) = (unique("frozen"), unique("id"));
+        cluster.create_topic(&topic, 1, &[]);
+        let node = cluster.node_ids()[0];
+        let freeze = || {
+            cluster.pause(node);
+            let cluster = &cluster;
+            move || {
+                thread::sleep(Duration::from_millis(2_500));
+                cluster.resume(node);
+            }
+        };
+        let build = || {
+            builder(&cluster, &id)
+                .transaction_timeout(Duration::from_secs(1))
+                .request_timeout(Duration::from_secs(1))
+                .build()
+                .unwrap()
+        };
+        let mut producer = build();
+        let mut expected = Vec::new();
+        let steps = [Step::Initialization, Step::Begin, Step::Sent, Step::Offsets, Step::Commit, Step::Abort];
+        for frozen in steps {
+            let value = format!("{frozen:?}");
+            thread::scope(|scope| {
+                if frozen == Step::Initialization {
+                    scope.spawn(freeze());
+                    producer = build();
+                    producer.init_transactions().unwrap();
+                }
+                if frozen == Step::Abort {
+                    producer.begin_transaction().unwrap();
+                    producer
+                        .send(ProducerRecord::new(&topic).value("aborted"))
+                        .unwrap()
+                        .get(PATIENCE)
+                        .unwrap();
+                    scope.spawn(freeze());
+                    if let Err(error) = producer.abort_transaction() {
+                        assert!(error.is_fatal(), "{error}");
+                        producer = build();
+                        producer.init_transactions().unwrap();
+                    }
+                }
+                let at = |step| {
+                    if step == frozen {
+                        scope.spawn(freeze());
+                    }
+                };
+                write_once(&cluster, &mut producer, &id, &topic, &value, &at);
+            });
+            expected.push(value);
+            let mut seen = committed(&cluster, &topic);
+            seen.sort();
+            expected.sort();
+            assert_eq!(seen, expected, "{version}: after a freeze at {frozen:?}");
+        }
+    }
+}
+
 fn a_second_producer_fences_the_first(cluster: &Cluster) {
     let (topic, id) = (unique("fenced"), unique("id"));
     cluster.create_topic(&topic, 1, &[]);

@@ -2,6 +2,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock how long calls take")]
 
+#[path = "producer/answers.rs"]
+mod answers;
+#[path = "producer/bounds.rs"]
+mod bounds;
+#[path = "producer/leaders.rs"]
+mod leaders;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -177,27 +184,119 @@ fn order_is_kept_through_any_mix_of_faults() {
 
 #[test]
 fn sequences_of_a_batch_that_may_have_been_written_are_not_used_again() {
+    for loses_answers in [true, false] {
+        let cluster = cluster(1);
+        let producer = builder(&cluster)
+            .delivery_timeout(Duration::from_millis(1_500))
+            .request_timeout(Duration::from_millis(300))
+            .build()
+            .unwrap();
+        send(&producer, "first").get(PATIENCE).unwrap();
+        let on_produce = cluster.on(ApiKey::PRODUCE).always();
+        let fault = match loses_answers {
+            true => on_produce.drop_after(),
+            // The leader has it, and gives up waiting for the replicas.
+            false => on_produce.error_after(ErrorCode::REQUEST_TIMED_OUT),
+        };
+        let lost = send(&producer, "A");
+        let error = lost.get(PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.maybe_written() && error.to_string().contains("may have been written"), "{error}");
+        assert_eq!((error.topic(), error.partition()), (Some("orders"), Some(0)));
+        fault.remove();
+        let second = send(&producer, "B").get(PATIENCE).unwrap();
+        assert_eq!(values(&cluster, 0), ["first", "A", "B"]);
+        assert_eq!(second.offset(), Some(2));
+        let numbering = numbering(&cluster);
+        assert_eq!(numbering[1], (numbering[0].0, 1));
+        assert_eq!(numbering[2], (numbering[0].0 + 1, 0), "B under an epoch of its own");
+        assert_at_rest(&producer);
+    }
+}
+
+#[test]
+fn a_new_leader_that_knows_nothing_of_what_is_in_flight_gets_it_in_order() {
+    for round in 0..10 {
+        let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().unwrap();
+        let producer =
+            builder(&cluster).batch_size(1_usize).retry_backoff(Duration::from_millis(5)).build().unwrap();
+        send(&producer, "0").get(PATIENCE).unwrap();
+        let leader = cluster.leader("orders", 0).unwrap();
+        let slow = cluster.on(ApiKey::PRODUCE).once().delay(Duration::from_millis(50));
+        let mut handles: Vec<_> = (1..10).map(|index| send(&producer, &index.to_string())).collect();
+        assert!(cluster.wait_for(PATIENCE, |_| slow.hits() > 0));
+        // Five are out. The old leader leads no more; the next one has lost the producer's state.
+        cluster.move_leader("orders", 0, 3 - leader).unwrap();
+        cluster.forget_producers("orders", 0).unwrap();
+        let lost = cluster.on(ApiKey::PRODUCE).broker(3 - leader).once();
+        let lost = lost.error(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        handles.extend((10..30).map(|index| send(&producer, &index.to_string())));
+        assert_all_written(&handles);
+        assert_eq!(lost.hits(), 1);
+        let expected: Vec<String> = (0..30).map(|index| index.to_string()).collect();
+        assert_eq!(values(&cluster, 0), expected, "round {round}");
+        assert_at_rest(&producer);
+    }
+}
+
+#[test]
+fn batches_are_split_over_several_levels_with_contiguous_sequences_and_without_a_retry() {
+    let cluster = MockCluster::builder().topic("orders", 1).message_max_bytes(1_000).start().unwrap();
+    // One retry: were a split one, four levels of it would be too many. Nothing else is out, which would come back.
+    let producer = builder(&cluster)
+        .retries(1_u32)
+        .set("max.in.flight.requests.per.connection", "1")
+        .batch_size(16_000_usize)
+        .linger(Duration::from_secs(10))
+        .build()
+        .unwrap();
+    let value = |index: usize| format!("{index:03}{}", "x".repeat(97));
+    let handles: Vec<_> = (0..140).map(|index| send(&producer, &value(index))).collect();
+    assert!(handles.iter().all(|handle| handle.is_same_batch(&handles[0])));
+    producer.flush(PATIENCE).unwrap();
+    // Behind it, while parts of it are on their way.
+    let behind = send(&producer, "behind");
+    producer.flush(PATIENCE).unwrap();
+    for (offset, handle) in (0..).zip(handles.iter().chain([&behind])) {
+        assert_eq!(handle.try_get().unwrap().unwrap().offset(), Some(offset));
+    }
+    let mut expected: Vec<String> = (0..140).map(value).collect();
+    expected.push("behind".to_owned());
+    assert_eq!(values(&cluster, 0), expected);
+    let numbering = numbering(&cluster);
+    assert!(numbering.len() > 16, "four levels: {numbering:?}");
+    let mut next = 0;
+    let batches =
+        cluster.batches("orders", 0).into_iter().flat_map(|bytes| Batches::new(bytes).collect::<Vec<_>>());
+    for batch in batches.map(Result::unwrap) {
+        assert_eq!((batch.producer_epoch(), batch.base_sequence()), (0, next), "{numbering:?}");
+        next += batch.record_count().unwrap() as i32;
+    }
+    let metrics = producer.metrics();
+    assert_eq!(metrics.get("producer-metrics", "record-retry-total"), Some(0.0));
+    assert!(metrics.get("producer-metrics", "batch-split-total").unwrap() >= 15.0);
+    assert_at_rest(&producer);
+}
+
+#[test]
+fn flush_has_one_deadline_for_all_batches_together_and_says_what_is_left() {
     let cluster = cluster(1);
     let producer = builder(&cluster)
-        .delivery_timeout(Duration::from_millis(1_500))
-        .request_timeout(Duration::from_millis(300))
+        .batch_size(1_usize)
+        .set("max.in.flight.requests.per.connection", "1")
         .build()
         .unwrap();
     send(&producer, "first").get(PATIENCE).unwrap();
-    let fault = cluster.on(ApiKey::PRODUCE).always().drop_after();
-    let lost = send(&producer, "A");
-    let error = lost.get(PATIENCE).unwrap_err();
+    // Each is done within the time, all of them are not.
+    cluster.on(ApiKey::PRODUCE).times(6).delay(Duration::from_millis(300));
+    let value = "x".repeat(1_000);
+    let handles: Vec<_> = (0..6).map(|_| send(&producer, &value)).collect();
+    let error = producer.flush(Duration::from_millis(700)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(error.maybe_written() && error.to_string().contains("may have been written"), "{error}");
-    assert_eq!((error.topic(), error.partition()), (Some("orders"), Some(0)));
-    fault.remove();
-    let second = send(&producer, "B").get(PATIENCE).unwrap();
-    assert_eq!(values(&cluster, 0), ["first", "A", "B"]);
-    assert_eq!(second.offset(), Some(2));
-    let numbering = numbering(&cluster);
-    assert_eq!(numbering[1], (numbering[0].0, 1));
-    assert_eq!(numbering[2], (numbering[0].0 + 1, 0), "B under an epoch of its own");
-    assert_at_rest(&producer);
+    let left = (1..=6).find(|left| error.to_string().contains(&format!("{left} records in {left} batches")));
+    assert!(left.is_some(), "{error}");
+    producer.flush(PATIENCE).unwrap();
+    assert!(handles.iter().all(FutureRecordMetadata::succeeded));
 }
 
 #[test]

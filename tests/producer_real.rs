@@ -210,6 +210,43 @@ fn first_sends_to_topics_that_are_being_created_succeed() {
 
 /// The long form, where the rate is the quota's: `KAVKA_SOAK_SECONDS=60`.
 #[test]
+fn records_that_a_broker_refuses_fail_alone_and_the_others_are_written() {
+    let cluster = Cluster::shared();
+    let topic = unique("compacted");
+    cluster.create_topic(&topic, 1, &[("cleanup.policy", "compact")]);
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .linger(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let mut handles = Vec::new();
+    for index in 0..100 {
+        let value = index.to_string();
+        let record = ProducerRecord::new(&topic).value(&value);
+        handles.push(match index % 10 {
+            3 => producer.send(record).unwrap(),
+            _ => producer.send(record.key(&value)).unwrap(),
+        });
+    }
+    producer.flush(PATIENCE).unwrap();
+    let mut offset = 0;
+    for (index, handle) in handles.iter().enumerate() {
+        let outcome = handle.try_get().expect("flushed");
+        if index % 10 == 3 {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.code(), Some(kavka::ErrorCode::INVALID_RECORD), "{error}");
+            assert!(!error.maybe_written(), "{error}");
+        } else {
+            assert_eq!(outcome.unwrap().offset(), Some(offset), "{index}");
+            offset += 1;
+        }
+    }
+    // The same producer goes on.
+    let handle = producer.send(ProducerRecord::new(&topic).key("k").value("after")).unwrap();
+    assert_eq!(handle.get(PATIENCE).unwrap().offset(), Some(90));
+}
+
+#[test]
 fn a_quota_slows_a_producer_down_and_fails_nothing() {
     const RATE: u32 = 250_000;
     let soak = std::env::var("KAVKA_SOAK_SECONDS").ok().map(|seconds| seconds.parse::<usize>().unwrap());

@@ -1,7 +1,10 @@
 //! The list of a client's metrics.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+
+use foldhash::fast::RandomState;
 
 use parking_lot::Mutex;
 
@@ -21,12 +24,65 @@ struct Inner {
     window: Window,
     is_on: bool,
     clock: Clock,
-    entries: Mutex<Vec<Entry>>,
+    entries: Mutex<Entries>,
 }
+
+/// All instruments, by their labels: clients with thousands of partitions register as many tables.
+#[derive(Default)]
+struct Entries {
+    by_labels: HashMap<Arc<Labels>, Vec<Entry>, RandomState>,
+    /// How many entries have ever been added.
+    added: u64,
+    /// How many there are, those included whose instrument is gone.
+    count: usize,
+    /// How many of them lived at the last sweep.
+    lived: usize,
+}
+
+impl Entries {
+    /// Makes room for a table: whoever registers the same again takes the place of the one before.
+    fn make_room(&mut self, labels: &Arc<Labels>, table: &Table) {
+        if let Some(known) = self.by_labels.get_mut(labels) {
+            let is_same =
+                |entry: &Entry| table.sensors.iter().any(|rows| rows.as_ptr() == entry.rows.as_ptr());
+            let before = known.len();
+            known.retain(|entry| entry.source.strong_count() > 0 && !is_same(entry));
+            self.count -= before - known.len();
+        }
+        // Each entry pays for its own sweep, however many there are.
+        if self.count > SWEEP.max(self.lived * 2) {
+            self.by_labels.retain(|_, entries| {
+                entries.retain(|entry| entry.source.strong_count() > 0);
+                !entries.is_empty()
+            });
+            self.count = self.by_labels.values().map(Vec::len).sum();
+            self.lived = self.count;
+        }
+    }
+
+    fn push(&mut self, labels: Arc<Labels>, rows: &'static [MetricInfo], source: Weak<dyn Source>) {
+        let number = self.added;
+        self.added += 1;
+        self.count += 1;
+        let entry = Entry { number, labels: Arc::clone(&labels), rows, source };
+        self.by_labels.entry(labels).or_default().push(entry);
+    }
+
+    /// All of them, oldest first.
+    fn in_order(&self) -> Vec<Entry> {
+        let mut all: Vec<Entry> = self.by_labels.values().flatten().cloned().collect();
+        all.sort_unstable_by_key(|entry| entry.number);
+        all
+    }
+}
+
+/// Fewer entries are not worth a sweep.
+const SWEEP: usize = 64;
 
 /// An instrument and the metrics that are read from it.
 #[derive(Clone)]
 struct Entry {
+    number: u64,
     labels: Arc<Labels>,
     rows: &'static [MetricInfo],
     source: Weak<dyn Source>,
@@ -75,22 +131,13 @@ impl Registry {
         let own = tags.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let tags = std::iter::once(("client-id", self.0.client_id.clone())).chain(own).collect();
         let labels = Arc::new(Labels { group, tags });
-        let mut entries = self.0.entries.lock();
-        // Whoever registers the same again takes the place of the one before.
-        let first = table.sensors.first().map(|rows| rows.as_ptr());
-        let is_same = |entry: &Entry| {
-            entry.labels == labels
-                && (Some(entry.rows.as_ptr()) == first
-                    || table.sensors.iter().any(|rows| rows.as_ptr() == entry.rows.as_ptr()))
-        };
-        entries.retain(|entry| entry.source.strong_count() > 0 && !is_same(entry));
-        drop(entries);
+        self.0.entries.lock().make_room(&labels, &table);
         Scope { registry: self, labels, rest: table.sensors }
     }
 
     /// All metrics as they are now.
     pub fn snapshot(&self) -> MetricsSnapshot {
-        let entries = self.0.entries.lock().clone();
+        let entries = self.0.entries.lock().in_order();
         let now = self.0.clock.now();
         let mut metrics = Vec::with_capacity(entries.iter().map(|entry| entry.rows.len()).sum());
         for entry in entries {
@@ -130,7 +177,7 @@ impl Scope<'_> {
         let instrument = I::new(self.registry.0.window);
         if let Some(source) = instrument.source() {
             let labels = Arc::clone(&self.labels);
-            self.registry.0.entries.lock().push(Entry { labels, rows, source });
+            self.registry.0.entries.lock().push(labels, rows, source);
         }
         instrument
     }
@@ -200,6 +247,27 @@ mod tests {
         assert_eq!(snapshot.iter().filter(|metric| metric.name() == "open").count(), 1);
         assert_eq!(snapshot.get("own-metrics", "open"), Some(9.0));
         drop(own);
+    }
+
+    #[test]
+    fn what_is_gone_takes_no_room_however_much_comes_and_goes() {
+        let registry = Registry::new("producer", "me", WINDOW);
+        let own = Own::register(&registry, &[]);
+        let kept: Vec<OfNode> =
+            (0..500).map(|id| OfNode::register(&registry, &[("node-id", &id.to_string())])).collect();
+        for id in 500..20_000 {
+            drop(OfNode::register(&registry, &[("node-id", &id.to_string())]));
+            // The same labels again and again, too.
+            drop(OfNode::register(&registry, &[("node-id", "7000")]));
+        }
+        let entries = registry.0.entries.lock();
+        assert!(entries.count < 1_100, "{}", entries.count);
+        assert!(entries.by_labels.len() < 1_100, "{}", entries.by_labels.len());
+        assert_eq!(entries.count, entries.by_labels.values().map(Vec::len).sum::<usize>());
+        drop(entries);
+        assert_eq!(registry.snapshot().len(), 5 + 500);
+        drop((own, kept));
+        assert_eq!(registry.snapshot().len(), 1);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Metric {
 }
 
 /// What the metrics of one owner have in common.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Labels {
     pub(super) group: String,
     pub(super) tags: Vec<(&'static str, String)>,

@@ -215,6 +215,7 @@ impl MockClusterBuilder {
                 id,
                 port,
                 advertised: None,
+                misinformed: HashMap::new(),
                 rack: racks.next().cloned(),
                 alive: true,
                 versions: self.versions.clone(),

@@ -127,6 +127,25 @@ impl MockCluster {
         })
     }
 
+    /// Has a broker name another leader and leader epoch of a partition in its metadata than there are, as one that lags
+    /// behind does, until it is told to name the real ones again by `None`. A leader of -1 is none.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) when there is no such broker.
+    pub fn misinform(
+        &self,
+        broker: i32,
+        topic: &str,
+        partition: i32,
+        leader_and_epoch: Option<(i32, i32)>,
+    ) -> Result<()> {
+        let key = (topic.to_owned(), partition);
+        self.with_broker(broker, move |broker| match leader_and_epoch {
+            Some(told) => drop(broker.misinformed.insert(key, told)),
+            None => drop(broker.misinformed.remove(&key)),
+        })
+    }
+
     /// Cuts the end off a partition's log in a new leader epoch, as an unclean election does. A batch that
     /// begins below `offset` and ends above goes as a whole.
     ///
@@ -225,6 +244,15 @@ impl MockCluster {
             let mut state = cluster.state();
             state.hold_markers = hold;
             state.write_markers(cluster.net.clock().unix_millis());
+            Ok(())
+        });
+    }
+
+    /// Changes the level of the feature `transaction.version`, as an administrator does while clients are connected.
+    /// Connections that are made from now on are told of it.
+    pub fn set_transaction_version(&self, level: i16) {
+        let _ = self.change(move |cluster| {
+            cluster.state().settings.transaction_version = level;
             Ok(())
         });
     }

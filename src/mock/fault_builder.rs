@@ -92,6 +92,12 @@ impl<'a> FaultBuilder<'a> {
         self.add(Action::ErrorAfter(code))
     }
 
+    /// Applies a produce request and leaves its partitions, or the one that was chosen, out of the answer, as no broker
+    /// should. Other APIs are not touched.
+    pub fn leave_out(self) -> Fault {
+        self.add(Action::LeaveOut)
+    }
+
     /// Handles the request later. Other requests of the connection wait, as in Kafka.
     pub fn delay(self, delay: Duration) -> Fault {
         self.add(Action::Delay(delay))

@@ -37,6 +37,7 @@ pub(crate) enum Action {
     Delay(Duration),
     Throttle(Duration),
     DamageRecords,
+    LeaveOut,
     DropBefore,
     Outcome(Outcome),
 }
@@ -58,6 +59,8 @@ pub(crate) struct Plan {
     errors: Vec<(Option<(String, i32)>, ErrorCode)>,
     /// Errors that are told although the request was applied.
     late_errors: Vec<(Option<(String, i32)>, ErrorCode)>,
+    /// What the answer does not mention.
+    left_out: Vec<Option<(String, i32)>>,
     pub(crate) delay: Duration,
     pub(crate) throttle: Duration,
     pub(crate) damages_records: bool,
@@ -105,6 +108,7 @@ impl Faults {
                 Action::ErrorAfter(code) => plan.late_errors.push((rule.partition.clone(), code)),
                 Action::Delay(delay) => plan.delay += delay,
                 Action::Throttle(throttle) => plan.throttle = throttle,
+                Action::LeaveOut => plan.left_out.push(rule.partition.clone()),
                 Action::DamageRecords => plan.damages_records = true,
                 Action::DropBefore => plan.drop_before = true,
                 Action::Outcome(outcome) => plan.outcome = outcome,
@@ -129,14 +133,22 @@ impl Plan {
     pub(crate) fn late_error_of(&self, topic: &str, partition: i32) -> Option<ErrorCode> {
         find(&self.late_errors, topic, partition)
     }
+
+    /// Whether the answer does not mention a partition.
+    pub(crate) fn leaves_out(&self, topic: &str, partition: i32) -> bool {
+        self.left_out.iter().any(|wanted| touches(wanted, topic, partition))
+    }
+}
+
+fn touches(wanted: &Option<(String, i32)>, topic: &str, partition: i32) -> bool {
+    match wanted {
+        None => true,
+        Some((name, index)) => name == topic && *index == partition,
+    }
 }
 
 fn find(errors: &[(Option<(String, i32)>, ErrorCode)], topic: &str, partition: i32) -> Option<ErrorCode> {
-    let touches = |wanted: &Option<(String, i32)>| match wanted {
-        None => true,
-        Some((name, index)) => name == topic && *index == partition,
-    };
-    errors.iter().find(|(wanted, _)| touches(wanted)).map(|(_, code)| *code)
+    errors.iter().find(|(wanted, _)| touches(wanted, topic, partition)).map(|(_, code)| *code)
 }
 
 #[cfg(test)]

@@ -127,6 +127,8 @@ pub(crate) struct Broker {
     pub(crate) port: u16,
     /// What Metadata says instead of the real address.
     pub(crate) advertised: Option<(String, u16)>,
+    /// Leaders and epochs that it is wrong about.
+    pub(crate) misinformed: HashMap<(String, i32), (i32, i32)>,
     pub(crate) rack: Option<String>,
     pub(crate) alive: bool,
     pub(crate) versions: VersionTable,
@@ -449,6 +451,10 @@ impl State {
 
     pub(crate) fn stamps_append_time(&self, topic: &str) -> bool {
         self.config(topic, "message.timestamp.type").is_some_and(|value| value == "LogAppendTime")
+    }
+
+    pub(crate) fn is_compacted(&self, topic: &str) -> bool {
+        self.config(topic, "cleanup.policy").is_some_and(|value| value.contains("compact"))
     }
 
     fn config(&self, topic: &str, name: &str) -> Option<&String> {

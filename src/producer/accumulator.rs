@@ -524,6 +524,18 @@ impl Accumulator {
         self.incomplete.lock().batches.values().cloned().collect()
     }
 
+    /// How many records and batches of these have no outcome yet.
+    pub(super) fn count_open(&self, batches: &[Arc<BatchHandle>]) -> (u64, usize) {
+        // Batches that are still being filled do not know it.
+        for queue in self.topics.load().values().flat_map(|topic| topic.all.iter()) {
+            if let Some(open) = &queue.state.lock().open {
+                open.handle.set_records(open.builder.record_count());
+            }
+        }
+        let open = batches.iter().filter(|batch| !batch.is_done());
+        open.fold((0, 0), |(records, count), batch| (records + u64::from(batch.records()), count + 1))
+    }
+
     /// Sends open batches without lingering until the returned guard is dropped.
     pub(super) fn flush(&self) -> Flushing<'_> {
         self.flushing.fetch_add(1, Ordering::AcqRel);

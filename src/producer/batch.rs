@@ -1,5 +1,6 @@
 //! A batch on its way: what the sender holds between the queue and the answer.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::accumulator::{ReadyBatch, Reservation};
 use super::handle::BatchHandle;
 use crate::error::{Error, Result};
 use crate::protocol::Uuid;
-use crate::record::{Compression, ProducerState, restamp, split_with};
+use crate::record::{Compression, ProducerState, SealedBatch, parts_with, restamp, split_with};
 
 /// A batch that has been stamped for sending.
 pub(super) struct Batch {
@@ -82,39 +83,61 @@ impl Batch {
     /// # Errors
     /// That the batch cannot be read, which is a defect of ours.
     pub(super) fn split(&self, compression: &Compression) -> Result<[Self; 2]> {
-        let (first, second) = split_with(self.bytes.clone(), compression).map_err(|error: Error| {
-            let tp = self.handle.topic_partition();
-            error.with_topic(tp.topic()).with_partition(tp.partition())
-        })?;
+        let (first, second) =
+            split_with(self.bytes.clone(), compression).map_err(|error| self.unreadable(error))?;
         let in_first = first.record_count();
-        let part = |sealed: crate::record::SealedBatch, skipped: u32| {
-            let stamp = self.stamp.map(|stamp| ProducerState {
-                base_sequence: sequence_after(stamp.base_sequence, skipped),
-                ..stamp
-            });
-            Self {
-                number: self.number,
-                place: (self.place.0, self.place.1 + skipped),
-                handle: Arc::new(BatchHandle::new(
-                    self.handle.topic_partition().clone(),
-                    sealed.record_count(),
-                    self.handle.memory_tab(),
-                )),
-                topic_id: self.topic_id,
-                count: sealed.record_count(),
-                plain_size: sealed.plain_size(),
-                largest: sealed.largest_record(),
-                bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
-                opened: self.opened,
-                attempts: 0,
-                attempts_as_numbered: 0,
-                stamp,
-                maybe_written: false,
-                number_open: false,
-                permit: Arc::clone(&self.permit),
+        Ok([self.part(first, 0), self.part(second, in_first)])
+    }
+
+    /// Makes a batch of each run of records between those that are left out, which are in ascending order. As those of
+    /// [`split`](Self::split); sequences are not contiguous.
+    ///
+    /// # Errors
+    /// That the batch cannot be read, which is a defect of ours.
+    pub(super) fn without(&self, left_out: &[u32], compression: &Compression) -> Result<Vec<Self>> {
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        for end in left_out.iter().copied().chain([self.count]) {
+            if from < end {
+                ranges.push(from..end);
             }
-        };
-        Ok([part(first, 0), part(second, in_first)])
+            from = end.saturating_add(1);
+        }
+        let places: Vec<Range<usize>> =
+            ranges.iter().map(|range| range.start as usize..range.end as usize).collect();
+        let sealed = parts_with(&self.bytes, compression, &places).map_err(|error| self.unreadable(error))?;
+        Ok(sealed.into_iter().zip(ranges).map(|(sealed, range)| self.part(sealed, range.start)).collect())
+    }
+
+    fn unreadable(&self, error: Error) -> Error {
+        let tp = self.handle.topic_partition();
+        error.with_topic(tp.topic()).with_partition(tp.partition())
+    }
+
+    /// A part of this batch, which begins with the record `skipped`.
+    fn part(&self, sealed: SealedBatch, skipped: u32) -> Self {
+        let stamp = self.stamp.map(|stamp| ProducerState {
+            base_sequence: sequence_after(stamp.base_sequence, skipped),
+            ..stamp
+        });
+        let count = sealed.record_count();
+        Self {
+            number: self.number,
+            place: (self.place.0, self.place.1 + skipped),
+            handle: Arc::new(self.handle.of_part(count)),
+            topic_id: self.topic_id,
+            count,
+            plain_size: sealed.plain_size(),
+            largest: sealed.largest_record(),
+            bytes: sealed.stamp(stamp.unwrap_or(ProducerState::NONE)),
+            opened: self.opened,
+            attempts: 0,
+            attempts_as_numbered: 0,
+            stamp,
+            maybe_written: false,
+            number_open: false,
+            permit: Arc::clone(&self.permit),
+        }
     }
 }
 

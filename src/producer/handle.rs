@@ -254,7 +254,7 @@ pub(super) struct BatchHandle {
 
 struct Waiting {
     threads: usize,
-    /// The sender has it: it may be written from now on.
+    /// It is on its way, or came back in a way that leaves it open whether it was written.
     sent: bool,
     /// The callbacks have run, too.
     settled: bool,
@@ -306,9 +306,10 @@ impl BatchHandle {
         self.outcome.get().is_some()
     }
 
-    /// For another batch of the same producer.
-    pub(super) fn memory_tab(&self) -> Permit {
-        self.waiting.lock().charged.tab()
+    /// The handle of a part of this batch, with so many records.
+    pub(super) fn of_part(&self, records: u32) -> Self {
+        let tab = self.waiting.lock().charged.tab();
+        Self::new(self.topic_partition.clone(), records, tab)
     }
 
     /// Notes that the batch is about to be sent. False when it was given up before: then it must not be, for
@@ -323,13 +324,17 @@ impl BatchHandle {
         true
     }
 
+    /// Notes that the batch has come back, and whether it may be written all the same.
+    pub(super) fn came_back(&self, maybe_written: bool) {
+        self.waiting.lock().sent = maybe_written;
+    }
+
     /// Completes the batch; the first outcome stands. Runs the callbacks on this thread.
     pub(super) fn complete(&self, outcome: Outcome) {
         self.complete_by(|_| outcome);
     }
 
-    /// Gives the batch up. Its records may be written if the sender has had it, which is what this returns; `None`
-    /// when it had an outcome already.
+    /// Gives the batch up. Returns whether its records may be written; `None` when it had an outcome already.
     pub(super) fn abandon(&self, error: &Error) -> Option<bool> {
         let mut was_sent = None;
         self.complete_by(|sent| {

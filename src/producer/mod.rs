@@ -212,7 +212,7 @@ impl<K, V> KafkaProducer<K, V> {
     /// callbacks have run, at most `timeout`.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`], telling how many batches are still on their way. Deliveries that fail are no
+    /// [`ErrorKind::Timeout`], telling how many records are still on their way. Deliveries that fail are no
     /// error of the flush: their handles tell.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
         let began = self.shared.clock.now();

@@ -30,7 +30,10 @@ pub use round_robin::RoundRobinPartitioner;
 
 pub(super) use choice::choose_by_load;
 
-use crate::cluster::PartitionMetadata;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::cluster::{ClusterMetadata, PartitionMetadata, TopicMetadata};
 use crate::config::PartitionerClass;
 
 /// What a partitioner knows of a record. Key and value are the serialized ones; `None` is null.
@@ -53,8 +56,32 @@ pub struct PartitionView<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Leaders<'a> {
-    Known(&'a [PartitionMetadata]),
+    Known(&'a KnownLeaders<'a>),
     Listed(&'a [i32]),
+}
+
+/// What is known of a topic's partitions, looked up when a partitioner asks for it: most do not.
+pub(super) struct KnownLeaders<'a> {
+    view: &'a ClusterMetadata,
+    topic: &'a str,
+    found: OnceLock<Option<Arc<TopicMetadata>>>,
+}
+
+impl<'a> KnownLeaders<'a> {
+    pub(super) fn new(view: &'a ClusterMetadata, topic: &'a str) -> Self {
+        Self { view, topic, found: OnceLock::new() }
+    }
+
+    fn partitions(&self) -> &[PartitionMetadata] {
+        let found = self.found.get_or_init(|| self.view.with(|view| view.topic(self.topic).cloned()));
+        found.as_ref().map_or(&[], |topic| &topic.partitions)
+    }
+}
+
+impl fmt::Debug for KnownLeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.partitions().iter().map(|partition| partition.leader)).finish()
+    }
 }
 
 impl<'a> PartitionView<'a> {
@@ -63,7 +90,7 @@ impl<'a> PartitionView<'a> {
         Self { partitions, leaders: Leaders::Listed(available) }
     }
 
-    pub(super) fn of(partitions: i32, known: &'a [PartitionMetadata]) -> Self {
+    pub(super) fn of(partitions: i32, known: &'a KnownLeaders<'a>) -> Self {
         Self { partitions, leaders: Leaders::Known(known) }
     }
 
@@ -77,7 +104,7 @@ impl<'a> PartitionView<'a> {
         match self.leaders {
             Leaders::Listed(list) => list.contains(&partition),
             Leaders::Known(known) => usize::try_from(partition)
-                .is_ok_and(|index| known.get(index).is_some_and(|partition| partition.leader.is_some())),
+                .is_ok_and(|index| known.partitions().get(index).is_some_and(|known| known.leader.is_some())),
         }
     }
 
@@ -182,6 +209,8 @@ pub fn murmur2(data: &[u8]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_code::ErrorCode;
+    use crate::protocol::Uuid;
 
     fn record<'a>(topic: &'a str, key: Option<&'a [u8]>) -> PartitionInput<'a> {
         PartitionInput { topic, key, value: None }
@@ -230,7 +259,16 @@ mod tests {
     #[test]
     fn a_view_tells_who_has_a_leader() {
         let led = |leader| PartitionMetadata { leader, ..PartitionMetadata::default() };
-        let known = [led(Some(1)), led(None), led(Some(2))];
+        let topic = TopicMetadata {
+            name: "t".into(),
+            id: Uuid::ZERO,
+            is_internal: false,
+            error: ErrorCode::NONE,
+            partitions: vec![led(Some(1)), led(None), led(Some(2))],
+        };
+        let view = ClusterMetadata::default();
+        let found = OnceLock::from(Some(Arc::new(topic)));
+        let known = KnownLeaders { view: &view, topic: "t", found };
         for view in [PartitionView::of(4, &known), PartitionView::new(4, &[0, 2])] {
             assert_eq!(view.available().collect::<Vec<_>>(), [0, 2]);
             assert!(!view.is_available(1) && !view.is_available(3) && !view.is_available(-1));

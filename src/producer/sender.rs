@@ -38,7 +38,9 @@ use crate::net::manager::NodeId;
 use crate::protocol::messages::ProduceRequest;
 use crate::protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use crate::protocol::{ApiKey, Uuid};
+use crate::record::Codec;
 use crate::types::TopicPartition;
+use expiry::Late;
 use outgoing::Outgoing;
 use partition::{InFlight, Partition};
 
@@ -51,6 +53,7 @@ pub(super) struct Sender {
     /// With a transactional id.
     transaction: Option<Transactor>,
     state: RefCell<State>,
+    late: RefCell<Late>,
 }
 
 #[derive(Default)]
@@ -83,8 +86,8 @@ impl Sender {
         let identities = Identities::new(&config, accumulator.sender().clone());
         let transaction = Transactor::new(&cluster, &config, &accumulator, gate);
         cluster.add_listener(accumulator.sender().clone());
-        let state = RefCell::default();
-        let sender = Rc::new(Self { cluster, accumulator, config, identities, transaction, state });
+        let (state, late) = Default::default();
+        let sender = Rc::new(Self { cluster, accumulator, config, identities, transaction, state, late });
         sender.net().spawn(Rc::clone(&sender).run());
         sender
     }
@@ -159,6 +162,7 @@ impl Sender {
             }
             // The first to be looked at gets the place in a request that is nearly full: take turns.
             active.rotate_left(usize::from(!active.is_empty()));
+            self.unstick(nodes, active, partitions);
         }
         for (node, outgoing) in outgoing {
             self.send_all(node, outgoing);
@@ -201,10 +205,11 @@ impl Sender {
             look_again(at);
             return;
         }
+        // First: nothing goes to a topic that was made anew while answers of the old one are out.
+        self.follow_topic(tp, partition);
         if !partition.may_send(self.identities.is_one_by_one()) {
             return;
         }
-        self.follow_topic(tp, partition);
         let Some((leader, _)) = self.cluster.leader(tp.topic(), tp.partition()) else {
             if let Some(error) = self.gone(tp, partition) {
                 let look =
@@ -217,8 +222,9 @@ impl Sender {
             }
             self.cluster.add_topic(tp.topic());
             self.cluster.request_update();
-            partition.not_before = Some(now + self.config.common.retry_backoff);
-            look_again(now + self.config.common.retry_backoff);
+            let at = now + self.pause();
+            partition.not_before = Some(at);
+            look_again(at);
             return;
         };
         let node = nodes.entry(leader).or_default();
@@ -262,6 +268,8 @@ impl Sender {
             Identity::Known(id) => {
                 if !partition.number_with(id, self.transaction.is_some()) {
                     self.identities.renew(id);
+                    // The wake-up comes with the next one.
+                    self.identities.get(&self.cluster);
                     return;
                 }
             }
@@ -290,13 +298,42 @@ impl Sender {
         if self.config.partitioner_availability_timeout.is_zero() {
             return;
         }
-        let is_stuck = waiting.is_some_and(|partition| {
-            partition.has_waiting() || self.accumulator.oldest(&partition.queue).is_some()
-        });
+        let is_stuck = waiting.is_some_and(|partition| self.waits(partition));
         if is_stuck != node.stuck && (is_stuck || waiting.is_none()) {
             node.stuck = is_stuck;
             self.accumulator.set_stuck(id, is_stuck.then_some(now));
         }
+    }
+
+    /// Notes of nodes that took nothing that there is nothing for them any more: their records have expired, say, or
+    /// have another leader. Else nobody would ever try them again.
+    fn unstick(
+        &self,
+        nodes: &mut HashMap<i32, NodeState>,
+        active: &VecDeque<TopicPartition>,
+        partitions: &HashMap<TopicPartition, Partition>,
+    ) {
+        for (id, node) in nodes.iter_mut().filter(|(_, node)| node.stuck) {
+            let waits = |tp: &&TopicPartition| {
+                let leader = self.cluster.leader(tp.topic(), tp.partition());
+                leader.is_some_and(|(leader, _)| leader == *id)
+                    && partitions.get(*tp).is_some_and(|partition| self.waits(partition))
+            };
+            if active.iter().find(waits).is_none() {
+                node.stuck = false;
+                self.accumulator.set_stuck(*id, None);
+            }
+        }
+    }
+
+    /// Whether a partition has something that has not left.
+    fn waits(&self, partition: &Partition) -> bool {
+        partition.has_waiting() || self.accumulator.oldest(&partition.queue).is_some()
+    }
+
+    /// Before something is tried again that has nothing to wait for.
+    fn pause(&self) -> Duration {
+        self.config.common.retry_backoff.max(SHORTEST_PAUSE)
     }
 
     /// Moves what the requests to the node have room for.
@@ -357,16 +394,19 @@ impl Sender {
             if let Some(transaction) = &self.transaction {
                 transaction.sent();
             }
+            let idle = self.net().now().saturating_duration_since(outgoing.connection.last_used());
+            let was_idle = outgoing.connection.in_flight() == 0 && idle >= IDLE;
             let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();
             self.net().spawn(async move {
+                let lost = |error| Loss { error, has_left: true, was_idle };
                 let result = match result {
-                    Ok(Sent::Answered(answer)) => answer.await.map(Some),
+                    Ok(Sent::Answered(answer)) => answer.await.map(Some).map_err(lost),
                     Ok(Sent::Unanswered(request, version)) => {
-                        connection.send_unanswered(&request, version).await.map(|()| None)
+                        connection.send_unanswered(&request, version).await.map(|()| None).map_err(lost)
                     }
-                    Err(error) => Err(error),
+                    Err(error) => Err(Loss { error, has_left: false, was_idle }),
                 };
                 sender.finish(node, batches, result);
             });
@@ -393,6 +433,14 @@ impl Sender {
         let cap = if ids_known { i16::MAX } else { LAST_BY_NAME };
         let cap = self.transaction.as_ref().map_or(cap, |transaction| cap.min(transaction.produce_cap()));
         let version = connection.pick_version::<ProduceRequest>(cap)?;
+        if version < FIRST_WITH_ZSTD && self.accumulator.compression().codec() == Codec::Zstd {
+            let text = format!(
+                "node {} takes no batches that are compressed with zstd, as brokers before 2.1: choose another \
+                 compression.type",
+                connection.node()
+            );
+            return Err(Error::new(ErrorKind::UnsupportedVersion, text));
+        }
         let timeout = self.config.common.request_timeout;
         let request = ProduceRequest {
             transactional_id: self.transaction.as_ref().map(|transaction| transaction.id().to_owned()),
@@ -407,15 +455,20 @@ impl Sender {
     }
 
     async fn connect(self: Rc<Self>, leader: i32) {
-        let result = self.cluster.manager().connection(NodeId::Broker(leader)).await;
-        let mut state = self.state.borrow_mut();
-        let node = state.nodes.entry(leader).or_default();
-        node.connecting = false;
-        node.last_error = result.err();
-        if node.last_error.is_some() {
+        let (manager, id) = (self.cluster.manager(), NodeId::Broker(leader));
+        let error = manager.connection(id).await.err();
+        let has_failed = error.is_some();
+        self.state.borrow_mut().nodes.entry(leader).or_default().last_error = error;
+        if has_failed {
             self.cluster.request_update();
+            if manager.address(id).is_none() {
+                // The leader is one that nobody has told the address of: nothing can be tried before there is news.
+                // What becomes of the refresh shows in the view.
+                let _ = self.cluster.update().await;
+                self.net().sleep(self.pause()).await;
+            }
         }
-        drop(state);
+        self.state.borrow_mut().nodes.entry(leader).or_default().connecting = false;
         self.accumulator.sender().notify();
     }
 }
@@ -427,6 +480,25 @@ enum Sent {
     Answered(crate::net::connection::Answer<ProduceRequest>),
     Unanswered(ProduceRequest, i16),
 }
+
+/// Why there is no answer to a request.
+struct Loss {
+    error: Error,
+    /// Whether it was handed to the connection. Else nobody can have got it.
+    has_left: bool,
+    /// Whether nothing had passed over the connection for a while: then it may have been dead for as long.
+    was_idle: bool,
+}
+
+/// A connection is idle after so much time without traffic: more than brokers take to answer, less than firewalls and
+/// brokers wait before they drop one.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Even with `retry.backoff.ms=0` nothing is tried again and again without a pause.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Older versions of Produce take no batches in zstd (KIP-110).
+const FIRST_WITH_ZSTD: i16 = 7;
 
 /// Newer versions of Produce name topics by id only.
 const LAST_BY_NAME: i16 = 12;

@@ -82,6 +82,21 @@ crate::sensors! {
         flush: Sensor {
             "flush-time-ns-total" = Total, "How long flush() has taken, in ns.";
         }
+        txn_init: Sensor {
+            "txn-init-time-ns-total" = Total, "How long init_transactions() has taken, in ns.";
+        }
+        txn_begin: Sensor {
+            "txn-begin-time-ns-total" = Total, "How long begin_transaction() has taken, in ns.";
+        }
+        txn_send_offsets: Sensor {
+            "txn-send-offsets-time-ns-total" = Total, "How long send_offsets_to_transaction() has taken, in ns.";
+        }
+        txn_commit: Sensor {
+            "txn-commit-time-ns-total" = Total, "How long commit_transaction() has taken, in ns.";
+        }
+        txn_abort: Sensor {
+            "txn-abort-time-ns-total" = Total, "How long abort_transaction() has taken, in ns.";
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::accumulator::{Accumulator, PartitionQueue, RawRecord, TopicQueues};
 use super::close::CloseError;
 use super::contained;
 use super::handle::{self, FutureRecordMetadata};
-use super::partitioner::{PartitionInput, PartitionView, Partitioner, partition_for_key};
+use super::partitioner::{KnownLeaders, PartitionInput, PartitionView, Partitioner, partition_for_key};
 use super::sender::Sender;
 use super::sensors::nanos;
 use super::transaction::TransactionGate;
@@ -208,11 +208,9 @@ impl Shared {
         ask: impl FnOnce(&PartitionInput<'_>, &PartitionView<'_>) -> T,
     ) -> Result<T> {
         let input = PartitionInput { topic: &queues.name, key: record.key, value: record.value };
-        self.with_partitions(queues, |known| {
-            let view = PartitionView::of(queues.partitions().len() as i32, known);
-            contained("the partitioner", || ask(&input, &view))
-                .map_err(|error| with_topic(error, &queues.name))
-        })
+        let known = KnownLeaders::new(&self.view, &queues.name);
+        let view = PartitionView::of(queues.partitions().len() as i32, &known);
+        contained("the partitioner", || ask(&input, &view)).map_err(|error| with_topic(error, &queues.name))
     }
 
     /// What is known of the partitions of a topic.
@@ -301,8 +299,10 @@ impl Shared {
         let mut left = self.accumulator.incomplete();
         while let Some(batch) = left.last() {
             let Ok(outcome) = batch.wait_settled(deadline) else {
-                let open = left.iter().filter(|batch| !batch.is_done()).count();
-                let text = format!("timed out: flush: {open} batches are still on their way");
+                let (records, batches) = self.accumulator.count_open(&left);
+                let text = format!(
+                    "timed out: flush: {records} records in {batches} batches are still on their way"
+                );
                 return Err(Error::new(ErrorKind::Timeout, text));
             };
             let parts = match outcome {

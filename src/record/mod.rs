@@ -30,4 +30,4 @@ pub use error::RecordError;
 pub use header::{BATCH_OVERHEAD, ControlType, ProducerState, TimestampType};
 pub use records::{Header, HeaderRef, Headers, RawRecord, Records, Span};
 pub use sealed::{SealedBatch, assign_offsets, control_batch, restamp};
-pub use split::{split, split_with};
+pub use split::{parts_with, split, split_with};

@@ -1,4 +1,6 @@
-//! Making two batches of one that a broker found too large.
+//! Making several batches of one that a broker did not take: it was too large, or some of its records are not valid.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -28,6 +30,29 @@ pub fn split(batch: Bytes) -> Result<(SealedBatch, SealedBatch)> {
 /// `RecordTooLarge` when there is but one record; `CorruptBatch` when the bytes are no batch.
 pub fn split_with(batch: Bytes, compression: &Compression) -> Result<(SealedBatch, SealedBatch)> {
     split_as(&batch, Some(compression))
+}
+
+/// Makes a batch of each of these ranges of a batch's records, which are counted from 0. Order and timestamps of the
+/// records are kept; the batches lack their producer state, as if they had been sealed just now.
+///
+/// # Errors
+///
+/// `CorruptBatch` when the bytes are no batch, or have fewer records.
+pub fn parts_with(
+    batch: &Bytes,
+    compression: &Compression,
+    ranges: &[Range<usize>],
+) -> Result<Vec<SealedBatch>> {
+    let (sources, _, magic) = open(batch)?;
+    let (sources, all) = sources.collect_all()?;
+    let part = |range: &Range<usize>| {
+        let records = all.get(range.clone()).ok_or_else(|| {
+            let text = format!("the batch has {} records, not {}", all.len(), range.end);
+            Error::new(ErrorKind::CorruptBatch, text)
+        })?;
+        seal(&sources, records, compression, magic)
+    };
+    ranges.iter().map(part).collect()
 }
 
 fn split_as(batch: &Bytes, compression: Option<&Compression>) -> Result<(SealedBatch, SealedBatch)> {

@@ -57,40 +57,59 @@ fn a_right_that_is_granted_later_ends_the_errors() {
 
 #[test]
 fn memory_of_a_request_that_is_still_being_written_holds_no_other_records() {
-    let cluster = MockCluster::builder().topic("left", 1).topic("right", 1).start().unwrap();
+    const BATCH: usize = 12 << 20;
     let rounds = std::env::var("KAVKA_SOAK_ROUNDS").map_or(4, |rounds| rounds.parse().unwrap());
+    let mut half_written = 0;
     for round in 0..rounds {
-        // Little memory, so that it is used again at once; batches that fill the sockets' buffers.
+        let cluster = MockCluster::builder()
+            .topic("left", 1)
+            .topic("right", 1)
+            .message_max_bytes(2 * BATCH)
+            .start()
+            .unwrap();
+        // Memory for two batches, so that it is used again at once, and batches that no socket's buffers have room for.
         let producer = plain(&cluster)
-            .buffer_memory(8 << 20)
-            .batch_size(1 << 20)
-            .max_request_size(1 << 20)
-            .request_timeout(Duration::from_millis(150))
-            .delivery_timeout(Duration::from_millis(300))
+            .buffer_memory(2 * BATCH)
+            .batch_size(BATCH)
+            .max_request_size(2 * BATCH)
+            .set("max.in.flight.requests.per.connection", "1")
+            .request_timeout(Duration::from_millis(1_000))
+            .delivery_timeout(Duration::from_millis(1_100))
             .build()
             .unwrap();
         let fill = |topic: &str| {
             let value = topic.repeat(50_000);
-            let handles: Vec<_> = (0..30)
-                .filter_map(|_| producer.try_send(ProducerRecord::new(topic).partition(0).value(&value)).ok())
+            let handles: Vec<_> = (0..2 * BATCH / value.len())
+                .map_while(|_| producer.try_send(ProducerRecord::new(topic).partition(0).value(&value)).ok())
                 .collect();
             handles
         };
-        producer.send(ProducerRecord::new("left").value("left")).unwrap().get(PATIENCE).unwrap();
         producer.send(ProducerRecord::new("right").value("right")).unwrap().get(PATIENCE).unwrap();
+        producer.send(ProducerRecord::new("left").value("left")).unwrap().get(PATIENCE).unwrap();
+        // The batch waits for a place in the pipeline, so its time is over before that of its request.
+        let slow = cluster.on(ApiKey::PRODUCE).once().delay(Duration::from_millis(600));
+        let first = producer.send(ProducerRecord::new("left").value("left")).unwrap();
+        assert!(cluster.wait_for(PATIENCE, |_| slow.hits() == 1));
         cluster.stop_reading(1).unwrap();
         let stuck = fill("left");
+        first.get(PATIENCE).unwrap();
         assert!(stuck.iter().all(|handle| handle.get(PATIENCE).is_err()), "nobody reads");
         let behind = fill("right");
+        let closed = producer.metrics().get("producer-metrics", "connection-close-total").unwrap();
+        half_written += i32::from(closed == 0.0 && !behind.is_empty());
+        thread::sleep(Duration::from_millis(fastrand::u64(0..100)));
         cluster.resume_reading(1).unwrap();
         behind.iter().for_each(|handle| drop(handle.get(PATIENCE)));
         producer.close(PATIENCE).ok();
         for topic in ["left", "right"] {
-            for value in values(&cluster, topic) {
+            let values = values(&cluster, topic);
+            assert!(!values.is_empty());
+            for value in values {
                 let is_own =
                     value.len() % topic.len() == 0 && value.starts_with(topic) && value.ends_with(topic);
                 assert!(is_own, "round {round}: another topic's bytes in {topic}");
             }
         }
     }
+    assert!(half_written > 0, "never was a request on its way when its batch expired");
 }

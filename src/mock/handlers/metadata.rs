@@ -126,16 +126,19 @@ fn describe_partition(
     let index = index as i32;
     let (up, down): (Vec<i32>, Vec<i32>) =
         partition.replicas.iter().partition(|replica| state.is_alive(**replica));
+    let misinformed = state.brokers.get(&cx.broker).map(|broker| &broker.misinformed);
+    let told = misinformed.and_then(|told| told.get(&(topic.to_owned(), index)).copied());
+    let (leader_id, leader_epoch) = told.unwrap_or((partition.leader, partition.leader_epoch));
     let error_code = match cx.plan.error_of(topic, index) {
         Some(code) => code,
-        None if partition.leader < 0 => ErrorCode::LEADER_NOT_AVAILABLE,
+        None if leader_id < 0 => ErrorCode::LEADER_NOT_AVAILABLE,
         None => ErrorCode::NONE,
     };
     MetadataResponsePartition {
         error_code,
         partition_index: index,
-        leader_id: partition.leader,
-        leader_epoch: partition.leader_epoch,
+        leader_id,
+        leader_epoch,
         replica_nodes: partition.replicas.clone(),
         isr_nodes: up,
         offline_replicas: down,

@@ -7,11 +7,14 @@ use crate::mock::state::State;
 use crate::mock::transactions::{Part, Producer};
 use crate::protocol::ApiKey;
 use crate::protocol::messages::produce::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse, TopicProduceData,
-    TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
+    PartitionProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use crate::protocol::messages::{ProduceRequest, ProduceResponse};
-use crate::record::Batches;
+use crate::record::{Batch, Batches, Codec, DecompressLimits};
+
+/// The first version whose batches may be compressed with zstd (KIP-110).
+const ZSTD: i16 = 7;
 
 /// The first version that names topics by id.
 const TOPIC_IDS: i16 = 13;
@@ -50,8 +53,8 @@ impl Handler for ProduceRequest {
             for partition in topic.partition_data {
                 let index = partition.index;
                 let result = match &name {
-                    None => Err(ErrorCode::UNKNOWN_TOPIC_ID),
-                    Some(_) if !(-1..=1).contains(&self.acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS),
+                    None => Err(ErrorCode::UNKNOWN_TOPIC_ID.into()),
+                    Some(_) if !(-1..=1).contains(&self.acks) => Err(ErrorCode::INVALID_REQUIRED_ACKS.into()),
                     Some(name) => append(cx, name, partition, self.transactional_id.as_deref()),
                 };
                 let state = cx.state();
@@ -64,9 +67,10 @@ impl Handler for ProduceRequest {
                         line.log_append_time_ms = appended.append_time;
                         line.log_start_offset = known.map_or(-1, |partition| partition.log.start_offset());
                     }
-                    Err(code) => {
+                    Err(Refused { code, records }) => {
                         failed = true;
                         line.error_code = code;
+                        line.record_errors = records;
                         let hint = known.filter(|_| cx.version >= LEADER_HINTS);
                         if let (ErrorCode::NOT_LEADER_OR_FOLLOWER, Some(partition)) = (code, hint) {
                             line.current_leader = LeaderIdAndEpoch {
@@ -77,7 +81,9 @@ impl Handler for ProduceRequest {
                         }
                     }
                 }
-                answer.partition_responses.push(line);
+                if !name.as_ref().is_some_and(|name| cx.plan.leaves_out(name, index)) {
+                    answer.partition_responses.push(line);
+                }
             }
             response.responses.push(answer);
         }
@@ -113,7 +119,7 @@ fn append(
     topic: &str,
     data: PartitionProduceData,
     transactional_id: Option<&str>,
-) -> Result<Appended, ErrorCode> {
+) -> Result<Appended, Refused> {
     cx.check_partition(topic, data.index)?;
     let now_ms = cx.cluster.net.clock().unix_millis();
     let mut state = cx.state();
@@ -124,6 +130,15 @@ fn append(
     state.led(cx.broker, topic, data.index, -1)?;
     let records = data.records.unwrap_or_default();
     if let Some(Ok(batch)) = Batches::new(records.clone()).next() {
+        if cx.version < ZSTD && batch.codec().is_ok_and(|codec| codec == Codec::Zstd) {
+            return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
+        }
+        if state.is_compacted(topic) {
+            let records = keyless(&batch);
+            if !records.is_empty() {
+                return Err(Refused { code: ErrorCode::INVALID_RECORD, records });
+            }
+        }
         if batch.is_transactional() {
             let producer = Producer { id: batch.producer_id(), epoch: batch.producer_epoch() };
             admit(cx, state, transactional_id, producer, topic, data.index)?;
@@ -139,7 +154,37 @@ fn append(
         now_ms,
     };
     let appended = partition.log.append(&records, rules)?;
-    cx.plan.late_error_of(topic, data.index).map_or(Ok(appended), Err)
+    cx.plan.late_error_of(topic, data.index).map_or(Ok(appended), |code| Err(code.into()))
+}
+
+/// Why a batch is not appended, and which of its records are to blame (KIP-467).
+struct Refused {
+    code: ErrorCode,
+    records: Vec<BatchIndexAndErrorMessage>,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, records: Vec::new() }
+    }
+}
+
+/// The records that a compacted topic does not take.
+fn keyless(batch: &Batch) -> Vec<BatchIndexAndErrorMessage> {
+    let limits = DecompressLimits { max_bytes: 1 << 30 };
+    let Ok(mut records) = batch.records(false, &limits) else { return Vec::new() };
+    let mut refused = Vec::new();
+    for index in 0.. {
+        let Some(Ok(record)) = records.next() else { break };
+        if record.key.is_none() {
+            let text = "Compacted topic cannot accept message without key.".to_owned();
+            refused.push(BatchIndexAndErrorMessage {
+                batch_index: index,
+                batch_index_error_message: Some(text),
+            });
+        }
+    }
+    refused
 }
 
 /// What brokers of old say to a producer whose state they have lost; those since 2.4 let it go on.

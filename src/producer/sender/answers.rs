@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::super::batch::Batch;
-use super::super::handle::Outcome;
+use super::super::handle::{BatchHandle, Outcome};
 use super::super::transaction::BRIEFLY;
 use super::partition::Partition;
-use super::{Completed, Sender};
-use crate::error::{Error, ErrorKind, Result, printable};
+use super::{Completed, Loss, Sender};
+use crate::error::{Error, ErrorKind, printable};
 use crate::error_code::ErrorCode;
 use crate::net::backoff::Backoff;
 use crate::protocol::Uuid;
@@ -17,7 +17,12 @@ use crate::types::{Node, TopicPartition};
 
 impl Sender {
     /// Takes the answer to a request, or why there was none.
-    pub(super) fn finish(&self, node: i32, batches: Vec<Batch>, result: Result<Option<ProduceResponse>>) {
+    pub(super) fn finish(
+        &self,
+        node: i32,
+        batches: Vec<Batch>,
+        result: Result<Option<ProduceResponse>, Loss>,
+    ) {
         let mut state = self.state.borrow_mut();
         if let Some(node) = state.nodes.get_mut(&node) {
             node.in_flight = node.in_flight.saturating_sub(1);
@@ -27,9 +32,9 @@ impl Sender {
         let mut completed = Vec::new();
         let answer = match &result {
             Ok(answer) => answer.as_ref(),
-            Err(error) => {
+            Err(loss) => {
                 if let Some(node) = state.nodes.get_mut(&node) {
-                    node.last_error = Some(error.clone());
+                    node.last_error = Some(loss.error.clone());
                 }
                 self.cluster.request_update();
                 None
@@ -48,7 +53,7 @@ impl Sender {
             let at = partition.in_flight.iter().position(|other| other.place == batch.place);
             let expired = at.and_then(|at| partition.in_flight.remove(at)).is_some_and(|out| out.expired);
             let verdict = match (&result, answer) {
-                (Err(error), _) => Verdict::of_lost_request(error),
+                (Err(loss), _) => Verdict::of_lost_request(loss),
                 (Ok(_), None) => {
                     Verdict::Written(Outcome::Written { base_offset: None, log_append_time: None })
                 }
@@ -56,7 +61,8 @@ impl Sender {
                     Some(response) => self.judge(partition, &batch, response, node),
                     None => {
                         let text = "the broker's answer leaves the partition out";
-                        Verdict::Retry(Error::new(ErrorKind::Protocol, text).with_node(node))
+                        let error = Error::new(ErrorKind::Protocol, text).with_node(node);
+                        Verdict::Retry(error.with_maybe_written(true))
                     }
                 },
             };
@@ -143,6 +149,12 @@ impl Sender {
             ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND | ErrorCode::REQUEST_TIMED_OUT => {
                 Verdict::Retry(error.with_maybe_written(true))
             }
+            _ if !response.record_errors.is_empty() && !code.is_retriable() => {
+                match refused_records(batch, response, &error) {
+                    refused if refused.is_empty() => Verdict::Fail(error),
+                    refused => Verdict::Sort(refused),
+                }
+            }
             _ if moved => Verdict::Follow(error),
             _ if code.is_retriable() => Verdict::Retry(error),
             _ => Verdict::Fail(error),
@@ -159,7 +171,9 @@ impl Sender {
         let verdict = match (verdict, &self.transaction) {
             // Epochs are the coordinator's to give.
             (Verdict::Renumber(error), Some(_)) => Verdict::Fail(error),
-            (Verdict::Retry(error), Some(transaction)) if transaction.lost().is_some() => {
+            (Verdict::Retry(error) | Verdict::Reconnect(error), Some(transaction))
+                if transaction.lost().is_some() =>
+            {
                 Verdict::Fail(error)
             }
             (verdict, _) => verdict,
@@ -168,14 +182,19 @@ impl Sender {
             Verdict::Written(outcome) => {
                 // The success of a later batch says nothing of those that came back before it.
                 if !partition.retry.iter().any(|other| other.place < batch.place) {
-                    partition.recovering = false;
+                    // Nor does one of an answer of the old topic to a topic that was made anew.
+                    let is_of_old = batch.topic_id != partition.topic_id && batch.topic_id != Uuid::ZERO;
+                    partition.recovering &= is_of_old;
                     partition.not_before = None;
                     partition.last_error = None;
                 }
                 completed.push((batch.number, Arc::clone(&batch.handle), outcome));
                 self.recycle(batch);
             }
-            Verdict::Retry(error) | Verdict::Follow(error) | Verdict::Renumber(error)
+            Verdict::Retry(error)
+            | Verdict::Follow(error)
+            | Verdict::Reconnect(error)
+            | Verdict::Renumber(error)
                 if batch.attempts > self.config.retries =>
             {
                 self.give_up(partition, batch, error, completed);
@@ -186,6 +205,13 @@ impl Sender {
                 batch.maybe_written |= error.maybe_written();
                 batch.number_open |= error.maybe_written();
                 self.send_again(partition, batch, error);
+            }
+            Verdict::Reconnect(error) => {
+                log::debug!("{}: the connection had idled: {error}", batch.handle.topic_partition());
+                batch.maybe_written |= error.maybe_written();
+                batch.number_open |= error.maybe_written();
+                self.send_again(partition, batch, error);
+                partition.not_before = None;
             }
             Verdict::Follow(error) => {
                 log::debug!("{}: batch follows the leader: {error}", batch.handle.topic_partition());
@@ -207,18 +233,64 @@ impl Sender {
                         partition.queue.topic_partition
                     );
                     self.accumulator.sensors().producer.splits.record(1.0, self.net().now());
-                    let mut places = Vec::new();
-                    for mut part in parts {
-                        part.number = self.accumulator.register_part(&part.handle);
-                        places.push((part.place.1 - batch.place.1, Arc::clone(&part.handle)));
-                        partition.requeue(part);
-                    }
+                    let places = self.requeue_parts(partition, &batch, parts);
                     partition.recovering = true;
                     completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Split(places)));
                 }
                 Err(error) => self.give_up(partition, batch, error, completed),
             },
+            Verdict::Sort(refused) => self.sort_out(partition, batch, refused, completed),
         }
+    }
+
+    /// Has the parts of a batch sent next. Returns where they are in it.
+    fn requeue_parts(
+        &self,
+        partition: &mut Partition,
+        batch: &Batch,
+        parts: impl IntoIterator<Item = Batch>,
+    ) -> Vec<(u32, Arc<BatchHandle>)> {
+        let mut places = Vec::new();
+        for mut part in parts {
+            part.number = self.accumulator.register_part(&part.handle);
+            places.push((part.place.1 - batch.place.1, Arc::clone(&part.handle)));
+            partition.requeue(part);
+        }
+        places
+    }
+
+    /// Fails the records that the broker has named, each with its own error; the others go on without them (KIP-467).
+    /// Nothing of the batch was written.
+    fn sort_out(
+        &self,
+        partition: &mut Partition,
+        batch: Batch,
+        refused: Vec<(u32, Error)>,
+        completed: &mut Completed,
+    ) {
+        let left_out: Vec<u32> = refused.iter().map(|(index, _)| *index).collect();
+        let parts = match batch.without(&left_out, self.accumulator.compression()) {
+            Ok(parts) => parts,
+            Err(error) => return self.give_up(partition, batch, error, completed),
+        };
+        let mut places = self.requeue_parts(partition, &batch, parts);
+        let mut failed: Completed = Vec::new();
+        for (index, mut error) in refused {
+            if let Some(transaction) = &self.transaction {
+                error = transaction.fail(error, batch.stamp.is_some());
+            }
+            let handle = Arc::new(batch.handle.of_part(1));
+            let number = self.accumulator.register_part(&handle);
+            places.push((index, Arc::clone(&handle)));
+            failed.push((number, handle, Outcome::Failed(error)));
+        }
+        places.sort_by_key(|(first, _)| *first);
+        // The sequences of those that go on, and of what follows, assumed the others.
+        partition.sequences_burnt |= batch.stamp.is_some();
+        partition.recovering = true;
+        completed.push((batch.number, Arc::clone(&batch.handle), Outcome::Split(places)));
+        completed.append(&mut failed);
+        self.recycle(batch);
     }
 
     fn send_again(&self, partition: &mut Partition, batch: Batch, error: Error) {
@@ -234,6 +306,7 @@ impl Sender {
         partition.not_before = Some(self.net().now() + backoff.after(batch.attempts, self.net().random()));
         partition.recovering = true;
         partition.last_error = Some(error);
+        batch.handle.came_back(batch.maybe_written);
         partition.requeue(batch);
     }
 
@@ -266,21 +339,49 @@ enum Verdict {
     Retry(Error),
     /// Once more, as it is, and at once: the partition has another leader (KIP-951).
     Follow(Error),
+    /// Once more, as it is, and at once: the connection had died while nobody used it.
+    Reconnect(Error),
     /// Once more, under a new epoch.
     Renumber(Error),
     Split,
+    /// Some of its records are refused, by their place in the batch; without them it may go on.
+    Sort(Vec<(u32, Error)>),
     Fail(Error),
 }
 
 impl Verdict {
-    fn of_lost_request(error: &Error) -> Self {
+    fn of_lost_request(loss: &Loss) -> Self {
+        let error = loss.error.clone();
         match error.kind() {
-            // The request did not leave: it could not be encoded for this broker.
-            ErrorKind::UnsupportedVersion | ErrorKind::InvalidArgument => Self::Fail(error.clone()),
-            ErrorKind::Closed => Self::Fail(error.clone().with_maybe_written(true)),
-            _ => Self::Retry(error.clone().with_maybe_written(true)),
+            // It could not be encoded for this broker.
+            ErrorKind::UnsupportedVersion | ErrorKind::InvalidArgument => Self::Fail(error),
+            ErrorKind::Closed => Self::Fail(error.with_maybe_written(loss.has_left)),
+            ErrorKind::Connection if loss.was_idle => {
+                Self::Reconnect(error.with_maybe_written(loss.has_left))
+            }
+            _ => Self::Retry(error.with_maybe_written(loss.has_left)),
         }
     }
+}
+
+/// The records of a batch that an answer refuses, in ascending order, each with what is wrong with it.
+fn refused_records(batch: &Batch, response: &PartitionProduceResponse, error: &Error) -> Vec<(u32, Error)> {
+    let mut refused: Vec<(u32, Error)> = Vec::new();
+    for line in &response.record_errors {
+        let Some(index) = u32::try_from(line.batch_index).ok().filter(|index| *index < batch.count) else {
+            continue;
+        };
+        let error = match &line.batch_index_error_message {
+            Some(text) => {
+                error.clone().context(format_args!("of this record it says \"{}\"", printable(text)))
+            }
+            None => error.clone(),
+        };
+        refused.push((index, error));
+    }
+    refused.sort_by_key(|(index, _)| *index);
+    refused.dedup_by_key(|(index, _)| *index);
+    refused
 }
 
 /// What the answer says of a partition.

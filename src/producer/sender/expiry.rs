@@ -11,6 +11,36 @@ use super::{Completed, NodeState, Sender};
 use crate::error::{Error, ErrorKind};
 use crate::types::TopicPartition;
 
+/// What the log is told of batches that were not delivered in time: one line now and then, however many there are. Each
+/// record's handle tells the rest.
+#[derive(Default)]
+pub(super) struct Late {
+    warned: Option<Instant>,
+    unlogged: usize,
+}
+
+impl Late {
+    fn note(&mut self, tp: &TopicPartition, count: usize, now: Instant, timeout: Duration) {
+        let pause = timeout.max(LONG);
+        if self.warned.is_some_and(|at| now.saturating_duration_since(at) < pause) {
+            self.unlogged += count;
+            log::debug!("{tp}: {count} batches were not delivered in time");
+            return;
+        }
+        self.warned = Some(now);
+        match std::mem::take(&mut self.unlogged) {
+            0 => log::warn!("{tp}: {count} batches were not delivered in time"),
+            more => log::warn!(
+                "{tp}: {count} batches were not delivered in time; {more} of this and other partitions before them \
+                 were not logged"
+            ),
+        }
+    }
+}
+
+/// At least so long is between two lines about the same trouble.
+const LONG: Duration = Duration::from_secs(60);
+
 impl Sender {
     /// Fails the batches at the head of a partition whose time is over.
     pub(super) fn expire(
@@ -72,7 +102,7 @@ impl Sender {
             partition.sequences_burnt |= batch.stamp.is_some();
             self.recycle(batch);
         }
-        log::warn!("{tp}: {} batches were not delivered in time", expired.len());
+        self.late.borrow_mut().note(tp, expired.len(), now, self.config.delivery_timeout);
         self.complete_later(expired);
     }
 
@@ -92,7 +122,9 @@ impl Sender {
             failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
         }
         for batch in std::mem::take(&mut partition.ready) {
-            failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error.clone())));
+            // Whatever is said of others: it has never left.
+            let error = error.clone().with_maybe_written(false);
+            failed.push((batch.number, Arc::clone(&batch.handle), Outcome::Failed(error)));
         }
         self.complete_later(failed);
     }

@@ -15,7 +15,7 @@ use futures_channel::oneshot;
 
 use super::super::accumulator::Accumulator;
 use super::super::identity::ProducerId;
-use super::phase::{Operation, Phase};
+use super::phase::{Operation, Phase, Run};
 use super::shared::TransactionGate;
 use super::verdict::{Class, class_of, error_of};
 use crate::cluster::{Cluster, CoordinatorType};
@@ -54,7 +54,7 @@ pub(super) struct Inner {
     /// Why it cannot be told whether the commit that is under way has been done.
     doubt: RefCell<Option<Error>>,
     /// Callers that wait for the operation that is under way.
-    waiting: RefCell<Vec<oneshot::Sender<Result<()>>>>,
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
 /// The present transaction.
@@ -64,7 +64,9 @@ pub(super) struct Current {
     pub(super) added: HashSet<TopicPartition>,
     /// Partitions that are to join.
     pub(super) wanted: Vec<TopicPartition>,
-    /// Whether a request that adds partitions is under way.
+    /// Partitions that a request which is under way adds.
+    pub(super) joining: Vec<TopicPartition>,
+    /// Whether partitions are being added.
     pub(super) adding: bool,
     /// Groups that have joined.
     pub(super) groups: HashSet<String>,
@@ -159,7 +161,7 @@ impl Transactor {
         if current.added.contains(tp) {
             return Admission::Granted;
         }
-        if !current.wanted.contains(tp) {
+        if !current.wanted.contains(tp) && !current.joining.contains(tp) {
             current.wanted.push(tp.clone());
             if !std::mem::replace(&mut current.adding, true) {
                 self.net().spawn(self.clone().add_partitions());
@@ -189,7 +191,9 @@ impl Transactor {
         }
         let is_fatal = error.is_fatal() && error.kind() != ErrorKind::Closed;
         let error = if is_fatal { error } else { error.with_abort_required() };
-        if self.0.gate.update(|machine| machine.fail(error.clone())) {
+        // What the transaction says of it is said of records, too, that never left.
+        let of_all = error.clone().with_maybe_written(false);
+        if self.0.gate.update(|machine| machine.fail(of_all)) {
             log::info!("transactional id {}: {error}", self.0.id);
         }
         self.0.news.notify();
@@ -209,9 +213,10 @@ impl Transactor {
     }
 
     /// Starts an operation.
-    pub(in crate::producer) fn launch(&self, operation: Operation) {
+    pub(in crate::producer) fn launch(&self, run: Run) {
         let this = self.clone();
         self.net().spawn(async move {
+            let operation = run.operation();
             let result = match operation {
                 Operation::Initialize => this.initialize(None).await,
                 Operation::Commit => this.commit().await,
@@ -227,25 +232,28 @@ impl Transactor {
                 }
             });
             this.0.doubt.take();
-            this.0.gate.update(|machine| machine.conclude(operation, result.clone()));
+            this.0.gate.update(|machine| machine.conclude(&run, result));
             for waiter in this.0.waiting.take() {
                 // Who ran out of time asks again.
-                let _ = waiter.send(result.clone());
+                let _ = waiter.send(());
             }
             // What is left of a transaction that failed is not to be sent.
             this.wake_sender();
         });
     }
 
-    /// Waits for the end of an operation that was under way when this was called, and says how it ended.
-    pub(in crate::producer) async fn finished(&self, operation: Operation) -> Result<()> {
-        if self.0.gate.machine().phase() != Phase::Busy(operation) {
-            return self.0.gate.update(|machine| machine.take(operation)).unwrap_or(Ok(()));
+    /// Waits for the end of a run, and says how it ended.
+    pub(in crate::producer) async fn finished(&self, run: &Run) -> Result<()> {
+        loop {
+            if let Some(result) = run.result() {
+                return result;
+            }
+            let (sender, receiver) = oneshot::channel();
+            self.0.waiting.borrow_mut().push(sender);
+            if receiver.await.is_err() {
+                return Err(Error::new(ErrorKind::Closed, "the producer is closed"));
+            }
         }
-        let (sender, receiver) = oneshot::channel();
-        self.0.waiting.borrow_mut().push(sender);
-        let gone = || Error::new(ErrorKind::Closed, "the producer is closed");
-        receiver.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// What stands in the way, for the error of a call that ran out of time.
@@ -262,6 +270,7 @@ impl Transactor {
         if self.0.current.borrow().begun > Begun::No {
             self.end(true).await?;
         }
+        self.upgrade().await;
         self.reset();
         Ok(())
     }
@@ -276,8 +285,22 @@ impl Transactor {
         if self.0.current.borrow().needs_epoch && !self.is_version_2() {
             self.initialize(self.0.producer.get()).await?;
         }
+        self.upgrade().await;
         self.reset();
         Ok(())
+    }
+
+    /// Goes over to transaction version 2 when the cluster has agreed upon it since the transaction began. The next one
+    /// gets an epoch of its own, as each will from then on: late requests of the last one would be taken for its own.
+    async fn upgrade(&self) {
+        if self.is_version_2() || !self.0.seen_version_2.get() {
+            return;
+        }
+        if let Err(error) = self.initialize(self.0.producer.get()).await {
+            // The transaction has ended all the same, and the older kind goes on.
+            log::info!("transactional id {}: no new epoch yet for transaction version 2: {error}", self.0.id);
+            self.0.seen_version_2.set(false);
+        }
     }
 
     /// Waits until all batches have an outcome and every request that is about the transaction has ended. A commit

@@ -21,7 +21,11 @@ impl Transactor {
     /// Adds the wanted partitions until there are none left.
     pub(super) async fn add_partitions(self) {
         loop {
-            let wanted = std::mem::take(&mut self.0.current.borrow_mut().wanted);
+            let wanted = {
+                let mut current = self.0.current.borrow_mut();
+                current.joining = std::mem::take(&mut current.wanted);
+                current.joining.clone()
+            };
             if wanted.is_empty() || self.is_over() {
                 break;
             }
@@ -34,6 +38,7 @@ impl Transactor {
         {
             let mut current = self.0.current.borrow_mut();
             current.wanted.clear();
+            current.joining.clear();
             current.adding = false;
         }
         self.0.news.notify();

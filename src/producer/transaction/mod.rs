@@ -10,19 +10,22 @@ mod shared;
 mod verdict;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) use driver::{Admission, BRIEFLY, Transactor};
-pub(super) use phase::{Operation, Start};
+pub(super) use phase::{Operation, Run, Start};
 pub(super) use shared::TransactionGate;
 
+use super::sensors::{ProducerSensors, nanos};
 use super::{FutureRecordMetadata, KafkaProducer, ProducerRecord, Shared};
 use crate::cluster::GRACE;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Sensor;
 use crate::net::bridge::on_io_thread;
 use crate::serializer::Serializer;
 use crate::types::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition, check_topic_name};
 use joining::Offsets;
+use phase::Phase;
 
 /// A transaction that is open. Dropped without [`commit`](Self::commit), it is aborted.
 ///
@@ -96,7 +99,7 @@ impl<K, V> KafkaProducer<K, V> {
     /// # Errors
     /// [`ErrorKind::IllegalState`] when this is not the time for it, and what made the producer useless before.
     pub fn begin_transaction(&self) -> Result<()> {
-        self.shared.begin_transaction()
+        self.shared.timed(|sensors| &sensors.txn_begin, || self.shared.begin_transaction())
     }
 
     /// Begins a transaction that is aborted when the returned value is dropped before it was committed.
@@ -124,7 +127,7 @@ impl<K, V> KafkaProducer<K, V> {
         group: &ConsumerGroupMetadata,
     ) -> Result<()> {
         let offsets = offsets.into_iter().map(|(tp, offset)| (tp, offset.into())).collect();
-        self.shared.send_offsets(offsets, group)
+        self.shared.timed(|sensors| &sensors.txn_send_offsets, || self.shared.send_offsets(offsets, group))
     }
 
     /// Sends what is queued and commits the transaction. When this returns, all its records were written, and readers
@@ -230,6 +233,16 @@ impl Shared {
         self.check_not_closed()
     }
 
+    /// Measures a call.
+    fn timed<T>(&self, sensor: fn(&ProducerSensors) -> &Sensor, call: impl FnOnce() -> T) -> T {
+        let began = self.clock.now();
+        let done = call();
+        let now = self.clock.now();
+        let took = now.saturating_duration_since(began);
+        sensor(&self.accumulator.sensors().producer).record(nanos(took), now);
+        done
+    }
+
     fn can_abort(&self) -> bool {
         self.transaction.as_ref().is_some_and(|gate| gate.machine().can_abort())
     }
@@ -241,8 +254,8 @@ impl Shared {
         loop {
             match gate.update(|machine| machine.begin())? {
                 // An abort that nobody waited for has to end first. How it ended shows in the state.
-                Start::Join => drop(self.wait_for(Operation::Abort, false, deadline)?),
-                _ => return Ok(()),
+                Some(abort) => drop(self.wait_for(&abort, deadline)?),
+                None => return Ok(()),
             }
         }
     }
@@ -251,42 +264,45 @@ impl Shared {
     fn operate(&self, operation: Operation, timeout: Duration) -> Result<()> {
         let gate = self.transactions()?;
         self.check_caller(operation.name())?;
-        let deadline = self.clock.deadline(timeout);
+        let sensor: fn(&ProducerSensors) -> &Sensor = match operation {
+            Operation::Initialize => |sensors| &sensors.txn_init,
+            Operation::Commit => |sensors| &sensors.txn_commit,
+            Operation::Abort => |sensors| &sensors.txn_abort,
+        };
+        self.timed(sensor, || self.run_to_end(gate, operation, self.clock.deadline(timeout)))
+    }
+
+    fn run_to_end(&self, gate: &TransactionGate, operation: Operation, deadline: Instant) -> Result<()> {
         match gate.start(operation, deadline)? {
             Start::Done(result) => result,
-            start => self.wait_for(operation, matches!(start, Start::New), deadline)?,
+            Start::Join(run) => self.wait_for(&run, deadline)?,
+            Start::New(run) => {
+                let launched = run.clone();
+                self.io.post(move |sender| {
+                    if let Some(transactor) = sender.transactor() {
+                        transactor.launch(launched);
+                    }
+                });
+                self.wait_for(&run, deadline)?
+            }
         }
     }
 
-    /// Waits for the end of an operation, after launching it if it is new.
+    /// Waits for the end of an operation.
     ///
     /// # Errors
     /// That it did not end in time. How it ended is the value.
-    fn wait_for(
-        &self,
-        operation: Operation,
-        is_new: bool,
-        deadline: std::time::Instant,
-    ) -> Result<Result<()>> {
-        let name = operation.name();
-        if is_new {
-            self.io.post(move |sender| {
-                if let Some(transactor) = sender.transactor() {
-                    transactor.launch(operation);
-                }
-            });
-        }
+    fn wait_for(&self, run: &Run, deadline: Instant) -> Result<Result<()>> {
+        let name = run.operation().name();
+        let awaited = run.clone();
         let ended = self.io.run(deadline + GRACE, name, move |sender| async move {
             let Some(transactor) = sender.transactor() else { return Ok(Ok(())) };
-            match sender.cluster().net().until(deadline, transactor.finished(operation)).await {
+            match sender.cluster().net().until(deadline, transactor.finished(&awaited)).await {
                 Some(result) => Ok(result),
                 None => Err(transactor.timeout(name)),
             }
         })?;
-        if let Some(gate) = &self.transaction {
-            // It has been told.
-            gate.update(|machine| machine.take(operation));
-        }
+        run.told();
         Ok(ended)
     }
 
@@ -342,17 +358,31 @@ impl Shared {
 
     /// Ends what is open before the producer is closed: an open transaction is aborted, one that is being ended is
     /// waited for.
-    pub(super) fn leave_transaction(&self, deadline: std::time::Instant) -> Result<()> {
-        let Some(gate) = self.transaction.as_ref().filter(|_| !on_io_thread()) else { return Ok(()) };
-        let phase = gate.machine().phase();
-        let left = deadline.saturating_duration_since(self.clock.now());
-        match phase {
-            phase::Phase::Open | phase::Phase::AbortNeeded => match gate.start(Operation::Abort, deadline)? {
-                Start::Done(result) => result,
-                start => self.wait_for(Operation::Abort, matches!(start, Start::New), deadline)?,
-            },
-            phase::Phase::Busy(operation) if !left.is_zero() => self.wait_for(operation, false, deadline)?,
-            _ => Ok(()),
+    ///
+    /// # Errors
+    /// Why it may still be open, or what became of it cannot be told.
+    pub(super) fn leave_transaction(&self, deadline: Instant) -> Result<()> {
+        let Some(gate) = &self.transaction else { return Ok(()) };
+        loop {
+            let (phase, running) = {
+                let machine = gate.machine();
+                (machine.phase(), machine.running())
+            };
+            match (phase, running) {
+                // What the last one that failed has left open, if so, its callers know.
+                (Phase::Uninitialized | Phase::Ready | Phase::Fatal, _) => return Ok(()),
+                // No transaction yet.
+                (Phase::Busy(Operation::Initialize), _) => return Ok(()),
+                _ if on_io_thread() => {
+                    return Err(Error::new(ErrorKind::IllegalState, "a callback cannot wait for its end"));
+                }
+                // A commit that failed leaves something to abort.
+                (_, Some(run)) => match self.wait_for(&run, deadline)? {
+                    Err(error) if error.requires_abort() && run.operation() == Operation::Commit => {}
+                    ended => return ended,
+                },
+                (_, None) => return self.run_to_end(gate, Operation::Abort, deadline),
+            }
         }
     }
 }

@@ -4,6 +4,9 @@
 //! What came of it is kept until a call of the same kind asks for it, so a commit whose outcome is unknown can be
 //! repeated, and nothing else done before (KIP-588).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// What runs on the IO thread on behalf of a call.
@@ -42,13 +45,50 @@ pub(in crate::producer) enum Phase {
     Fatal,
 }
 
+/// One run of an operation, and how it ended. Clones are of the same run, so each caller learns of the one that it has
+/// begun or joined, whatever others have begun since.
+#[derive(Clone, Debug)]
+pub(in crate::producer) struct Run(Arc<RunState>);
+
+#[derive(Debug)]
+struct RunState {
+    operation: Operation,
+    result: OnceLock<Result<()>>,
+    /// Whether a caller knows how it ended.
+    told: AtomicBool,
+}
+
+impl Run {
+    fn new(operation: Operation) -> Self {
+        Self(Arc::new(RunState { operation, result: OnceLock::new(), told: AtomicBool::new(false) }))
+    }
+
+    pub(in crate::producer) fn operation(&self) -> Operation {
+        self.0.operation
+    }
+
+    /// How it ended; `None` while it is under way.
+    pub(in crate::producer) fn result(&self) -> Option<Result<()>> {
+        self.0.result.get().cloned()
+    }
+
+    /// Notes that a caller knows how it ended.
+    pub(in crate::producer) fn told(&self) {
+        self.0.told.store(true, Ordering::Release);
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.told.load(Ordering::Acquire)
+    }
+}
+
 /// How a call goes on.
 #[derive(Clone, Debug)]
 pub(in crate::producer) enum Start {
     /// The operation has to be launched.
-    New,
+    New(Run),
     /// It is under way already.
-    Join,
+    Join(Run),
     /// It has ended since an earlier call ran out of time.
     Done(Result<()>),
 }
@@ -59,20 +99,13 @@ pub(in crate::producer) struct Machine {
     phase: Phase,
     /// Why the transaction has to be aborted, or the producer is of no further use.
     error: Option<Error>,
-    /// How the last operation ended, and whether a caller has been told.
-    outcome: Option<Outcome>,
-}
-
-#[derive(Debug)]
-struct Outcome {
-    operation: Operation,
-    result: Result<()>,
-    told: bool,
+    /// The last run of an operation.
+    last: Option<Run>,
 }
 
 impl Default for Machine {
     fn default() -> Self {
-        Self { phase: Phase::Uninitialized, error: None, outcome: None }
+        Self { phase: Phase::Uninitialized, error: None, last: None }
     }
 }
 
@@ -96,6 +129,11 @@ impl Machine {
         matches!(self.phase, Phase::Open | Phase::AbortNeeded)
     }
 
+    /// The run of the operation that is under way.
+    pub(in crate::producer) fn running(&self) -> Option<Run> {
+        self.last.clone().filter(|_| matches!(self.phase, Phase::Busy(_)))
+    }
+
     /// Whether records may be sent now.
     ///
     /// # Errors
@@ -117,11 +155,11 @@ impl Machine {
         }
     }
 
-    /// Begins a transaction. `Join` says that an abort has to end first.
+    /// Begins a transaction, or returns the abort that has to end first.
     ///
     /// # Errors
     /// That this is not the time for it.
-    pub(in crate::producer) fn begin(&mut self) -> Result<Start> {
+    pub(in crate::producer) fn begin(&mut self) -> Result<Option<Run>> {
         if let Some(error) = self.error.as_ref().filter(|_| self.phase == Phase::Fatal) {
             return Err(error.clone());
         }
@@ -129,9 +167,9 @@ impl Machine {
         match self.phase {
             Phase::Ready => {
                 self.phase = Phase::Open;
-                Ok(Start::New)
+                Ok(None)
             }
-            Phase::Busy(Operation::Abort) => Ok(Start::Join),
+            Phase::Busy(Operation::Abort) => Ok(self.running()),
             Phase::Busy(operation) => Err(to_be_repeated(operation)),
             Phase::Uninitialized => {
                 Err(illegal("init_transactions() has to come before begin_transaction()"))
@@ -151,8 +189,10 @@ impl Machine {
         if let Some(result) = self.claim(Some(operation))? {
             return Ok(Start::Done(result));
         }
+        if let Some(run) = self.running().filter(|run| run.operation() == operation) {
+            return Ok(Start::Join(run));
+        }
         match (operation, self.phase) {
-            (wanted, Phase::Busy(running)) if wanted == running => return Ok(Start::Join),
             (_, Phase::Busy(running)) => return Err(to_be_repeated(running)),
             (Operation::Initialize, Phase::Uninitialized)
             | (Operation::Commit, Phase::Open)
@@ -169,27 +209,29 @@ impl Machine {
             }
             _ => return Err(illegal(&format!("{}: no transaction is open", operation.name()))),
         }
-        self.outcome = None;
+        let run = Run::new(operation);
+        self.last = Some(run.clone());
         self.phase = Phase::Busy(operation);
-        Ok(Start::New)
+        Ok(Start::New(run))
     }
 
     /// An outcome that nobody was told of yet, for the call of the same kind.
     fn claim(&mut self, by: Option<Operation>) -> Result<Option<Result<()>>> {
-        let Some(outcome) = self.outcome.as_mut().filter(|outcome| !outcome.told) else { return Ok(None) };
-        if by == Some(outcome.operation) {
-            outcome.told = true;
-            return Ok(Some(outcome.result.clone()));
+        let Some(run) = self.last.as_ref().filter(|run| !run.is_told()) else { return Ok(None) };
+        let Some(result) = run.result() else { return Ok(None) };
+        if by == Some(run.operation()) {
+            run.told();
+            return Ok(Some(result));
         }
         // An abort that went well, and a failure that shows in the state, need not be asked for.
-        if outcome.operation == Operation::Commit && outcome.result.is_ok() {
-            return Err(to_be_repeated(outcome.operation));
+        if run.operation() == Operation::Commit && result.is_ok() {
+            return Err(to_be_repeated(run.operation()));
         }
         Ok(None)
     }
 
     /// An operation has ended.
-    pub(in crate::producer) fn conclude(&mut self, operation: Operation, result: Result<()>) {
+    pub(in crate::producer) fn conclude(&mut self, run: &Run, result: Result<()>) {
         if self.phase == Phase::Fatal {
             // It failed on the way, and said so to the operation.
         } else {
@@ -202,21 +244,15 @@ impl Machine {
                     self.phase = Phase::Fatal;
                     self.error = Some(error.clone());
                 }
-                Err(_) if operation == Operation::Initialize => self.phase = Phase::Uninitialized,
+                Err(_) if run.operation() == Operation::Initialize => self.phase = Phase::Uninitialized,
                 Err(error) => {
                     self.phase = Phase::AbortNeeded;
                     self.error = Some(error.clone());
                 }
             }
         }
-        self.outcome = Some(Outcome { operation, result, told: false });
-    }
-
-    /// How an operation that the caller has waited for has ended.
-    pub(in crate::producer) fn take(&mut self, operation: Operation) -> Option<Result<()>> {
-        let outcome = self.outcome.as_mut().filter(|outcome| outcome.operation == operation)?;
-        outcome.told = true;
-        Some(outcome.result.clone())
+        // A run ends once.
+        let _ = run.0.result.set(result);
     }
 
     /// Something of the transaction has failed. Returns whether that is news.
@@ -255,21 +291,34 @@ fn to_be_repeated(operation: Operation) -> Error {
 mod tests {
     use super::*;
 
+    fn start(machine: &mut Machine, operation: Operation) -> Run {
+        match machine.start(operation).expect("it may start") {
+            Start::New(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Ends a run, and its caller is told.
+    fn end(machine: &mut Machine, run: &Run, result: Result<()>) -> Result<()> {
+        machine.conclude(run, result);
+        run.told();
+        run.result().expect("it has ended")
+    }
+
     fn ready() -> Machine {
         let mut machine = Machine::default();
-        assert!(matches!(machine.start(Operation::Initialize), Ok(Start::New)));
-        machine.conclude(Operation::Initialize, Ok(()));
-        assert!(matches!(machine.take(Operation::Initialize), Some(Ok(()))));
+        let run = start(&mut machine, Operation::Initialize);
+        end(&mut machine, &run, Ok(())).unwrap();
         machine
     }
 
     fn open() -> Machine {
         let mut machine = ready();
-        assert!(matches!(machine.begin(), Ok(Start::New)));
+        assert!(matches!(machine.begin(), Ok(None)));
         machine
     }
 
-    fn kind(result: Result<Start>) -> ErrorKind {
+    fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
         result.expect_err("refused").kind()
     }
 
@@ -296,13 +345,10 @@ mod tests {
     #[test]
     fn a_failed_initialization_may_be_tried_again() {
         let mut machine = Machine::default();
-        machine.start(Operation::Initialize).unwrap();
-        machine.conclude(Operation::Initialize, Err(Error::new(ErrorKind::Authorization, "no")));
-        assert_eq!(
-            machine.take(Operation::Initialize).unwrap().unwrap_err().kind(),
-            ErrorKind::Authorization
-        );
-        assert!(matches!(machine.start(Operation::Initialize), Ok(Start::New)));
+        let run = start(&mut machine, Operation::Initialize);
+        let ended = end(&mut machine, &run, Err(Error::new(ErrorKind::Authorization, "no")));
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Authorization);
+        start(&mut machine, Operation::Initialize);
     }
 
     #[test]
@@ -312,44 +358,54 @@ mod tests {
         assert!(machine.check_open().unwrap_err().requires_abort());
         assert!(machine.start(Operation::Commit).unwrap_err().requires_abort());
         assert_eq!(kind(machine.begin()), ErrorKind::IllegalState);
-        assert!(matches!(machine.start(Operation::Abort), Ok(Start::New)));
+        let run = start(&mut machine, Operation::Abort);
         assert!(!machine.fail(abortable()), "no news while it is aborted");
-        machine.conclude(Operation::Abort, Ok(()));
-        machine.take(Operation::Abort);
-        assert!(matches!(machine.begin(), Ok(Start::New)));
+        end(&mut machine, &run, Ok(())).unwrap();
+        assert!(matches!(machine.begin(), Ok(None)));
 
         let mut machine = open();
-        machine.start(Operation::Commit).unwrap();
+        let run = start(&mut machine, Operation::Commit);
         assert!(machine.fail(abortable()) && machine.is_lost());
         assert_eq!(
             kind(machine.start(Operation::Abort)),
             ErrorKind::IllegalState,
             "the commit has yet to end"
         );
-        machine.conclude(Operation::Commit, Err(abortable()));
-        assert!(machine.take(Operation::Commit).unwrap().unwrap_err().requires_abort());
-        assert!(matches!(machine.start(Operation::Abort), Ok(Start::New)));
+        assert!(end(&mut machine, &run, Err(abortable())).unwrap_err().requires_abort());
+        start(&mut machine, Operation::Abort);
     }
 
     #[test]
     fn an_unknown_outcome_is_kept_for_the_same_call() {
         let mut machine = open();
-        machine.start(Operation::Commit).unwrap();
-        assert!(matches!(machine.start(Operation::Commit), Ok(Start::Join)));
+        let run = start(&mut machine, Operation::Commit);
+        assert!(matches!(machine.start(Operation::Commit), Ok(Start::Join(_))));
         assert_eq!(kind(machine.start(Operation::Abort)), ErrorKind::IllegalState);
         assert_eq!(kind(machine.begin()), ErrorKind::IllegalState);
-        machine.conclude(Operation::Commit, Ok(()));
+        machine.conclude(&run, Ok(()));
         assert_eq!(kind(machine.begin()), ErrorKind::IllegalState, "nobody knows yet that it went well");
         assert_eq!(kind(machine.start(Operation::Abort)), ErrorKind::IllegalState);
         assert!(matches!(machine.start(Operation::Commit), Ok(Start::Done(Ok(())))));
-        assert!(matches!(machine.begin(), Ok(Start::New)));
-        machine.start(Operation::Abort).unwrap();
-        assert!(
-            matches!(machine.begin(), Ok(Start::Join)),
-            "an abort may be waited for by the next transaction"
-        );
-        machine.conclude(Operation::Abort, Ok(()));
-        assert!(matches!(machine.begin(), Ok(Start::New)));
+        assert!(matches!(machine.begin(), Ok(None)));
+        let run = start(&mut machine, Operation::Abort);
+        assert!(matches!(machine.begin(), Ok(Some(_))), "an abort may be waited for by the next transaction");
+        machine.conclude(&run, Ok(()));
+        assert!(matches!(machine.begin(), Ok(None)));
+    }
+
+    #[test]
+    fn each_caller_learns_of_the_run_that_it_joined() {
+        let mut machine = open();
+        let commit = start(&mut machine, Operation::Commit);
+        let Ok(Start::Join(joined)) = machine.start(Operation::Commit) else { panic!("under way") };
+        assert!(end(&mut machine, &commit, Err(abortable())).is_err());
+        // The other caller is told only after the first one has gone on.
+        let abort = start(&mut machine, Operation::Abort);
+        end(&mut machine, &abort, Ok(())).unwrap();
+        machine.begin().unwrap();
+        let commit = start(&mut machine, Operation::Commit);
+        end(&mut machine, &commit, Ok(())).unwrap();
+        assert!(joined.result().unwrap().unwrap_err().requires_abort());
     }
 
     #[test]
@@ -360,9 +416,9 @@ mod tests {
         assert!(machine.start(Operation::Abort).unwrap_err().is_fatal());
         assert!(machine.begin().unwrap_err().is_fatal() && machine.check_open().unwrap_err().is_fatal());
         let mut machine = open();
-        machine.start(Operation::Abort).unwrap();
+        let run = start(&mut machine, Operation::Abort);
         assert!(machine.fail(fenced()));
-        machine.conclude(Operation::Abort, Ok(()));
+        machine.conclude(&run, Ok(()));
         assert_eq!(machine.phase(), Phase::Fatal);
     }
 }
