@@ -15,8 +15,8 @@ use kavka::mock::MockCluster;
 use kavka::producer::partitioner::{PartitionInput, PartitionView, Partitioner};
 use kavka::producer::{Acknowledgement, OutgoingRecord, ProducerBuilder, ProducerInterceptor};
 use kavka::protocol::ApiKey;
-use kavka::serializer::from_fn;
-use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
+use kavka::serializer::{from_context_fn, from_fn};
+use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, Headers, KafkaProducer, ProducerRecord};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -135,6 +135,95 @@ fn metrics_tell_of_retries_errors_splits_and_throttling() {
         metrics.get("producer-metrics", "produce-throttle-time-max") == Some(30.0)
             && metrics.get("producer-node-metrics", "throttle-time-max") == Some(30.0)
     });
+}
+
+/// The names of the Java producer's metrics (4.x) that have a counterpart: a rate and a total, an average and a maximum.
+const JAVAS: [(&str, &[&str]); 3] = [
+    (
+        "producer-metrics",
+        &[
+            "batch-size-avg/max",
+            "batch-split-rate/total",
+            "buffer-available-bytes",
+            "buffer-exhausted-rate/total",
+            "buffer-total-bytes",
+            "bufferpool-wait-ratio",
+            "bufferpool-wait-time-ns-total",
+            "compression-rate-avg",
+            "connection-close-rate/total",
+            "connection-count",
+            "connection-creation-rate/total",
+            "failed-authentication-rate/total",
+            "failed-reauthentication-rate/total",
+            "flush-time-ns-total",
+            "incoming-byte-rate/total",
+            "metadata-age",
+            "metadata-wait-time-ns-total",
+            "network-io-rate/total",
+            "outgoing-byte-rate/total",
+            "produce-throttle-time-avg/max",
+            "reauthentication-latency-avg/max",
+            "record-error-rate/total",
+            "record-queue-time-avg/max",
+            "record-retry-rate/total",
+            "record-send-rate/total",
+            "record-size-avg/max",
+            "records-per-request-avg",
+            "request-latency-avg/max",
+            "request-rate/total",
+            "request-size-avg/max",
+            "requests-in-flight",
+            "response-rate/total",
+            "successful-authentication-no-reauth-total",
+            "successful-authentication-rate/total",
+            "successful-reauthentication-rate/total",
+            "txn-abort-time-ns-total",
+            "txn-begin-time-ns-total",
+            "txn-commit-time-ns-total",
+            "txn-init-time-ns-total",
+            "txn-send-offsets-time-ns-total",
+            "waiting-threads",
+        ],
+    ),
+    (
+        "producer-node-metrics",
+        &[
+            "incoming-byte-rate/total",
+            "outgoing-byte-rate/total",
+            "request-latency-avg/max",
+            "request-rate/total",
+            "request-size-avg/max",
+            "response-rate/total",
+        ],
+    ),
+    (
+        "producer-topic-metrics",
+        &[
+            "byte-rate/total",
+            "compression-rate",
+            "record-error-rate/total",
+            "record-retry-rate/total",
+            "record-send-rate/total",
+        ],
+    ),
+];
+
+#[test]
+fn metrics_have_the_names_of_javas() {
+    let cluster = cluster(1);
+    let producer = builder(&cluster).build().unwrap();
+    send(&producer, "x").get(PATIENCE).unwrap();
+    let metrics = producer.metrics();
+    for (group, names) in JAVAS {
+        for name in names {
+            let (first, second) = name.split_once('/').unwrap_or((name, ""));
+            assert!(metrics.get(group, first).is_some(), "{group}: {first}");
+            if let Some((stem, _)) = first.rsplit_once('-').filter(|_| !second.is_empty()) {
+                assert!(metrics.get(group, &format!("{stem}-{second}")).is_some(), "{group}: {name}");
+            }
+        }
+    }
+    assert_eq!(metrics.get("kafka-metrics-count", "count"), Some(metrics.len() as f64));
 }
 
 #[test]
@@ -412,6 +501,42 @@ fn interceptors_see_and_change_records_and_their_faults_stay_theirs() {
     send("x").get(PATIENCE).unwrap_err();
     producer.flush(PATIENCE).unwrap();
     assert!(take(&seen).contains(&"a orders Some(1) Broker 2".to_owned()));
+}
+
+#[test]
+fn serializers_see_topic_and_headers_and_their_errors_keep_their_cause() {
+    use std::error::Error as _;
+
+    let cluster = cluster(1);
+    let in_context = |what: &'static str| {
+        from_context_fn(move |topic: &str, headers: &Headers, text: &str| {
+            if text.is_empty() {
+                let cause = std::io::Error::other("there is nothing to write");
+                return Err(Error::new(ErrorKind::Serialization, "empty").with_source(cause));
+            }
+            let names: Vec<&str> = headers.iter().map(|header| header.key.as_str()).collect();
+            Ok(format!("{what} {topic} {} {text}", names.join("+")).into_bytes())
+        })
+    };
+    let producer = builder(&cluster)
+        .key_serializer(in_context("key"))
+        .value_serializer(in_context("value"))
+        .build()
+        .unwrap();
+    let record = || ProducerRecord::new("orders").header("a", "1").header("b", "2");
+    producer.send(record().key("k").value("v")).unwrap().get(PATIENCE).unwrap();
+    let written = &cluster.records("orders", 0)[0];
+    assert_eq!(written.key.as_deref(), Some(&b"key orders a+b k"[..]));
+    assert_eq!(written.value_str(), "value orders a+b v");
+    for (error, what) in [
+        (producer.send(record().key("").value("v")).unwrap_err(), "key"),
+        (producer.send(record().key("k").value("")).unwrap_err(), "value"),
+    ] {
+        assert_eq!((error.kind(), error.topic()), (ErrorKind::Serialization, Some("orders")), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+        let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+        assert!(causes.any(|cause| cause.to_string().contains("nothing to write")), "{error:?}");
+    }
 }
 
 #[test]

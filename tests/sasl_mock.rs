@@ -185,6 +185,10 @@ fn refused_logins_are_not_tried_in_a_storm_and_heal() {
         assert_refused(&error, &["SCRAM"]);
         assert!(Instant::now() < until, "never healed: {error}");
     }
+    let metrics = producer.metrics();
+    let metric = |name| metrics.get("producer-metrics", name).unwrap();
+    assert!(metric("failed-authentication-total") >= f64::from(u32::try_from(attempts).unwrap()));
+    assert!(metric("successful-authentication-no-reauth-total") >= 1.0);
 }
 
 #[test]
@@ -263,6 +267,13 @@ fn sessions_are_renewed_under_traffic_and_nothing_fails() {
         *handshakes.entry(request.connection).or_insert(0) += 1;
     }
     assert!(handshakes.values().any(|count| *count >= 3), "{handshakes:?}");
+    let metrics = producers[0].metrics();
+    let metric = |name| metrics.get("producer-metrics", name).unwrap();
+    assert!(metric("successful-authentication-total") >= 1.0);
+    assert!(metric("successful-reauthentication-total") >= 1.0);
+    assert!(metric("reauthentication-latency-max") >= 0.0);
+    assert_eq!(metric("successful-authentication-no-reauth-total"), 0.0, "they all end");
+    assert_eq!(metric("failed-reauthentication-total"), 0.0);
 }
 
 #[test]

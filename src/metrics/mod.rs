@@ -5,6 +5,9 @@
 //! (`metrics.sample.window.ms` times `metrics.num.samples`, 60 s by default), totals since the client was built.
 //! Where nothing was measured yet, an average or a maximum is NaN.
 //!
+//! Two groups of the Java client's have no counterpart: the times and turns of its selector (`io-*`, `select-*`), since
+//! the event loop is another one, and `app-info`, whose values are texts; the version is `CARGO_PKG_VERSION`'s.
+//!
 //! ```
 //! use kavka::{KafkaProducer, ProducerRecord};
 //! # let cluster = kavka::mock::MockCluster::builder().topic("orders", 3).start()?;

