@@ -28,7 +28,8 @@ pub use json::JsonSerializer;
 mod typed;
 pub use typed::{FromBytes, Typed};
 
-/// Makes bytes of keys or values. It runs in `send()`, on the thread that calls it.
+/// Makes bytes of keys or values. It runs in `send()`, on the thread that calls it. There is no `close()` as in other
+/// clients: what a serializer holds goes when it is dropped with its producer.
 pub trait Serializer<T: ?Sized>: Send + Sync {
     /// The bytes of `data`, borrowed from it where that is possible; `None` for null.
     ///

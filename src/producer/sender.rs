@@ -72,6 +72,8 @@ struct NodeState {
     connecting: bool,
     /// It takes nothing although there is something for it.
     stuck: bool,
+    /// Nothing had passed over its connection for a while before what is on its way, and nothing has come back since.
+    was_idle: bool,
     last_error: Option<Error>,
 }
 
@@ -387,15 +389,22 @@ impl Sender {
 
     fn send_all(self: &Rc<Self>, node: i32, outgoing: Outgoing) {
         for batches in outgoing.requests.into_iter().filter(|batches| !batches.is_empty()) {
-            self.state.borrow_mut().nodes.entry(node).or_default().in_flight += 1;
             let sensors = self.accumulator.sensors();
             sensors.producer.in_flight.add(1);
             sensors.sent(&batches, self.net().now());
             if let Some(transaction) = &self.transaction {
                 transaction.sent();
             }
-            let idle = self.net().now().saturating_duration_since(outgoing.connection.last_used());
-            let was_idle = outgoing.connection.in_flight() == 0 && idle >= IDLE;
+            let was_idle = {
+                let mut state = self.state.borrow_mut();
+                let node = state.nodes.entry(node).or_default();
+                node.in_flight += 1;
+                if outgoing.connection.in_flight() == 0 {
+                    let last_used = outgoing.connection.last_used();
+                    node.was_idle = self.net().now().saturating_duration_since(last_used) >= IDLE;
+                }
+                node.was_idle
+            };
             let result = self.write(&outgoing.connection, &batches);
             let sender = Rc::clone(self);
             let connection = outgoing.connection.clone();
@@ -486,7 +495,7 @@ struct Loss {
     error: Error,
     /// Whether it was handed to the connection. Else nobody can have got it.
     has_left: bool,
-    /// Whether nothing had passed over the connection for a while: then it may have been dead for as long.
+    /// Whether nothing had passed over the connection for a while before: then it may have been dead for as long.
     was_idle: bool,
 }
 

@@ -113,9 +113,15 @@ fn what_is_lost_on_a_connection_that_idled_is_sent_again_at_once() {
     let cluster = cluster(1);
     // Were it to wait for the pause, that would show.
     let pause = Duration::from_secs(30);
-    let producer = builder(&cluster).retry_backoff(pause).retry_backoff_max(pause).build().unwrap();
+    let producer = builder(&cluster)
+        .batch_size(1_000_usize)
+        .retry_backoff(pause)
+        .retry_backoff_max(pause)
+        .build()
+        .unwrap();
     send(&producer, "first").get(PATIENCE).unwrap();
-    for (round, value) in ["second", "third"].into_iter().enumerate() {
+    let mut expected = vec!["first".to_owned()];
+    for round in 0..2 {
         // The time itself is what it is about.
         thread::sleep(Duration::from_millis(1_200));
         match round {
@@ -124,10 +130,14 @@ fn what_is_lost_on_a_connection_that_idled_is_sent_again_at_once() {
             _ => drop(cluster.on(ApiKey::PRODUCE).once().drop_after()),
         }
         let began = Instant::now();
-        send(&producer, value).get(PATIENCE).unwrap();
+        // Several are on their way when it turns out.
+        let values = [(); 3].map(|()| format!("{}{}", expected.len(), "x".repeat(1_000)));
+        let handles: Vec<_> = values.iter().map(|value| send(&producer, value)).collect();
+        assert_all_written(&handles);
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        expected.extend(values);
     }
-    assert_eq!(values(&cluster, 0), ["first", "second", "third"]);
+    assert_eq!(values(&cluster, 0), expected);
 }
 
 #[test]

@@ -31,7 +31,12 @@ impl Sender {
         sensors.producer.in_flight.add(-1);
         let mut completed = Vec::new();
         let answer = match &result {
-            Ok(answer) => answer.as_ref(),
+            Ok(answer) => {
+                if let Some(node) = state.nodes.get_mut(&node) {
+                    node.was_idle = false;
+                }
+                answer.as_ref()
+            }
             Err(loss) => {
                 if let Some(node) = state.nodes.get_mut(&node) {
                     node.last_error = Some(loss.error.clone());
