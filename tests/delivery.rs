@@ -186,6 +186,30 @@ fn a_frozen_broker_does_not_hang_a_close() {
 }
 
 #[test]
+fn a_leader_that_froze_is_left_for_the_next_one() {
+    let cluster = Cluster::start(3, |_| {});
+    cluster.create_topic("orders", 1, &[("min.insync.replicas", "1")]);
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(cluster.bootstrap())
+        .request_timeout(Duration::from_secs(2))
+        .delivery_timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    let frozen = cluster.leader("orders", 0);
+    let freeze = Number { thread: 0, index: 100 };
+    // The others notice after the session's three seconds, and the producer by its request's two.
+    let sent = audit::send_numbered_paced(&producer, "orders", 2, 300, |number| {
+        if number == freeze {
+            cluster.pause(frozen);
+        }
+    });
+    assert!(sent.iter().all(|(_, outcome)| outcome.is_ok()), "the next leader takes them");
+    cluster.resume(frozen);
+    cluster.wait_in_sync("orders");
+    audit::check(&sent, &read_by_kcat(&cluster, "orders", 600));
+}
+
+#[test]
 fn an_unknown_topic_is_named_within_max_block() {
     let cluster = Cluster::shared();
     let producer = KafkaProducer::builder()
