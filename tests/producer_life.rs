@@ -15,8 +15,8 @@ use kavka::mock::MockCluster;
 use kavka::producer::partitioner::{PartitionInput, PartitionView, Partitioner};
 use kavka::producer::{Acknowledgement, OutgoingRecord, ProducerBuilder, ProducerInterceptor};
 use kavka::protocol::ApiKey;
-use kavka::serializer::{from_context_fn, from_fn};
-use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, Headers, KafkaProducer, ProducerRecord};
+use kavka::serializer::from_fn;
+use kavka::{Error, ErrorCode, ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -501,45 +501,6 @@ fn interceptors_see_and_change_records_and_their_faults_stay_theirs() {
     send("x").get(PATIENCE).unwrap_err();
     producer.flush(PATIENCE).unwrap();
     assert!(take(&seen).contains(&"a orders Some(1) Broker 2".to_owned()));
-}
-
-#[test]
-fn serializers_see_topic_and_headers_and_their_errors_keep_their_cause() {
-    use std::error::Error as _;
-
-    let cluster = cluster(1);
-    let in_context = |what: &'static str| {
-        from_context_fn(move |topic: &str, headers: &Headers, text: &str| {
-            if text.is_empty() {
-                let cause = std::io::Error::other("there is nothing to write");
-                return Err(Error::new(ErrorKind::Serialization, "empty").with_source(cause));
-            }
-            let names: Vec<&str> = headers.iter().map(|header| header.key.as_str()).collect();
-            Ok(format!("{what} {topic} {} {text}", names.join("+")).into_bytes())
-        })
-    };
-    let producer = builder(&cluster)
-        .key_serializer(in_context("key"))
-        .value_serializer(in_context("value"))
-        .build()
-        .unwrap();
-    let record = || ProducerRecord::new("orders").header("a", "1").header("b", "2");
-    producer.send(record().key("k").value("v")).unwrap().get(PATIENCE).unwrap();
-    let written = &cluster.records("orders", 0)[0];
-    assert_eq!(written.key.as_deref(), Some(&b"key orders a+b k"[..]));
-    assert_eq!(written.value_str(), "value orders a+b v");
-    for (error, what) in [
-        (producer.send(record().key("").value("v")).unwrap_err(), "key"),
-        (producer.send(record().key("k").value("")).unwrap_err(), "value"),
-    ] {
-        assert_eq!((error.kind(), error.topic()), (ErrorKind::Serialization, Some("orders")), "{error}");
-        assert!(error.to_string().contains(what), "{error}");
-        let mut cause = error.source();
-        while cause.is_some_and(|cause| !cause.to_string().contains("nothing to write")) {
-            cause = cause.and_then(|cause| cause.source());
-        }
-        assert!(cause.is_some(), "{error:?}");
-    }
 }
 
 #[test]

@@ -542,6 +542,14 @@ fn attempt(producer: &KafkaProducer, value: &str, offset: i64) -> End {
     }
 }
 
+/// Whose coordinator moves before a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    Nobody,
+    OfTransaction,
+    OfGroup,
+}
+
 #[test]
 fn whatever_goes_wrong_ends_in_a_commit_an_abort_or_for_good() {
     let steps = [
@@ -555,17 +563,27 @@ fn whatever_goes_wrong_ends_in_a_commit_an_abort_or_for_good() {
     let (mut aborts, mut ends) = (0, 0);
     for version in [1, 2] {
         let cluster = cluster(version);
+        cluster.move_transaction_coordinator("billing", 1).unwrap();
+        cluster.move_coordinator("billing", 1).unwrap();
         let mut producer = ready(&cluster);
-        let mut expected = Vec::new();
-        let mut run = |what: String, inject: &dyn Fn(&MockCluster) -> kavka::mock::Fault, fresh: bool| {
-            if fresh {
-                // The coordinators are to be looked for again.
-                producer = ready(&cluster);
+        assert_eq!(attempt(&producer, "first", 0), End::Committed);
+        let mut expected = vec!["first".to_owned()];
+        let mut coordinator = 1;
+        let mut run = |what: String, inject: &dyn Fn(&MockCluster) -> kavka::mock::Fault, moves: Moves| {
+            // So that they are looked for again.
+            coordinator = 3 - coordinator;
+            match moves {
+                Moves::Nobody => {}
+                Moves::OfTransaction => {
+                    cluster.move_transaction_coordinator("billing", coordinator).unwrap();
+                }
+                Moves::OfGroup => cluster.move_coordinator("billing", coordinator).unwrap(),
             }
             let fault = inject(&cluster);
             let value = format!("{version}: {what}");
             let offset = expected.len() as i64;
             let end = attempt(&producer, &value, offset);
+            assert!(fault.hits() > 0, "{value}: it never happened");
             fault.remove();
             if cluster.committed_records("out", 0).last().is_some_and(|last| last.value_str() == value) {
                 assert_ne!(end, End::Aborted, "{value}");
@@ -589,15 +607,24 @@ fn whatever_goes_wrong_ends_in_a_commit_an_abort_or_for_good() {
         };
         let adds = [ApiKey::ADD_PARTITIONS_TO_TXN, ApiKey::ADD_OFFSETS_TO_TXN];
         for api in steps.into_iter().filter(|api| version == 1 || !adds.contains(api)) {
-            for code in ErrorCode::ALL.iter().copied().filter(|code| !code.is_ok()) {
-                let fresh = api == ApiKey::FIND_COORDINATOR;
-                run(format!("{api} {code}"), &|cluster| cluster.on(api).once().error(code), fresh);
+            let who: &[Moves] = match api {
+                ApiKey::FIND_COORDINATOR => &[Moves::OfTransaction, Moves::OfGroup],
+                _ => &[Moves::Nobody],
+            };
+            for moves in who.iter().copied() {
+                for code in ErrorCode::ALL.iter().copied().filter(|code| !code.is_ok()) {
+                    let inject = |cluster: &MockCluster| cluster.on(api).once().error(code);
+                    run(format!("{api} {code} {moves:?}"), &inject, moves);
+                }
+                let mut run = |what: &str, inject: &dyn Fn(&MockCluster) -> kavka::mock::Fault| {
+                    run(format!("{api} {what} {moves:?}"), inject, moves);
+                };
+                run("lost before", &|cluster| cluster.on(api).once().drop_before());
+                run("lost after", &|cluster| cluster.on(api).once().drop_after());
+                run("cut off", &|cluster| cluster.on(api).once().close_after_bytes(6));
+                run("garbled", &|cluster| cluster.on(api).once().garbage());
+                run("thrice", &|cluster| cluster.on(api).nth(1..=3).drop_after());
             }
-            run(format!("{api} lost before"), &|cluster| cluster.on(api).once().drop_before(), false);
-            run(format!("{api} lost after"), &|cluster| cluster.on(api).once().drop_after(), false);
-            run(format!("{api} cut off"), &|cluster| cluster.on(api).once().close_after_bytes(6), false);
-            run(format!("{api} garbled"), &|cluster| cluster.on(api).once().garbage(), false);
-            run(format!("{api} thrice"), &|cluster| cluster.on(api).nth(1..=3).drop_after(), false);
         }
         assert_eq!(committed(&cluster, 0), expected, "each transaction once, in order");
     }
@@ -663,20 +690,34 @@ fn a_right_that_goes_while_the_outcome_of_a_commit_is_unknown_lets_the_commit_be
 
 #[test]
 fn whatever_goes_wrong_with_the_initialization_ends_it_or_lets_it_be_repeated() {
-    let cluster = cluster(2);
-    for api in [ApiKey::INIT_PRODUCER_ID, ApiKey::FIND_COORDINATOR] {
-        for code in ErrorCode::ALL.iter().copied().filter(|code| !code.is_ok()) {
+    for version in [1, 2] {
+        let cluster = cluster(version);
+        let run = |what: String, fault: kavka::mock::Fault| {
             let producer = builder(&cluster).build().unwrap();
-            cluster.on(api).once().error(code);
-            if let Err(error) = producer.init_transactions() {
-                assert!(!error.requires_abort(), "{api} {code}: {error}");
+            let initialized = producer.init_transactions();
+            assert!(fault.hits() > 0, "{what}: it never happened");
+            fault.remove();
+            if let Err(error) = initialized {
+                assert!(!error.requires_abort(), "{what}: {error}");
                 if error.is_fatal() {
                     assert!(producer.init_transactions().unwrap_err().is_fatal());
-                    continue;
+                    return;
                 }
                 producer.init_transactions().unwrap();
             }
-            assert_eq!(attempt(&producer, "x", 0), End::Committed, "{api} {code}");
+            assert_eq!(attempt(&producer, "x", 0), End::Committed, "{what}");
+        };
+        for api in [ApiKey::INIT_PRODUCER_ID, ApiKey::FIND_COORDINATOR] {
+            let on = || cluster.on(api);
+            for code in ErrorCode::ALL.iter().copied().filter(|code| !code.is_ok()) {
+                run(format!("{api} {code}"), on().once().error(code));
+            }
+            run(format!("{api} lost before"), on().once().drop_before());
+            run(format!("{api} lost after"), on().once().drop_after());
+            run(format!("{api} cut off"), on().once().close_after_bytes(6));
+            run(format!("{api} garbled"), on().once().garbage());
+            run(format!("{api} delayed"), on().once().delay(Duration::from_millis(100)));
+            run(format!("{api} thrice"), on().nth(1..=3).drop_after());
         }
     }
 }
