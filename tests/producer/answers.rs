@@ -200,7 +200,7 @@ fn compression_levels_count() {
                 .build()
                 .unwrap();
             send(&producer, &text).get(PATIENCE).unwrap();
-            assert_eq!(values(&cluster, 0), [text.clone()]);
+            assert_eq!(values(&cluster, 0), std::slice::from_ref(&text));
             cluster.batches("orders", 0).iter().map(|batch| batch.len()).sum::<usize>()
         };
         let (large, small) = (size(low), size(high));
