@@ -740,7 +740,8 @@ fn groups_outlast_restarts_kills_and_pauses_of_brokers() {
     thread::scope(|scope| {
         for ((kind, group), auditor) in kinds.iter().zip(&auditors) {
             for number in 1..4_u32 {
-                let mut builder = kind.builder(&cluster, group);
+                let mut builder =
+                    kind.builder(&cluster, group).auto_commit_interval(Duration::from_millis(500));
                 if number == 1 {
                     builder = builder.group_instance_id("seat");
                 }
@@ -752,7 +753,10 @@ fn groups_outlast_restarts_kills_and_pauses_of_brokers() {
             }
         }
         let producer = producer(&cluster);
-        let read_on = |what: &str| {
+        let partitions: Vec<TopicPartition> =
+            (0..6).map(|partition| TopicPartition::new(topic, partition)).collect();
+        let mut witnesses = kinds.map(|(kind, group)| kind.builder(&cluster, group).build().unwrap());
+        let mut read_on = |what: &str| {
             let begin = Instant::now();
             for _ in 0..300 {
                 let number = sent.fetch_add(1, Ordering::Relaxed).to_string();
@@ -765,7 +769,14 @@ fn groups_outlast_restarts_kills_and_pauses_of_brokers() {
                     auditor.distinct() == all
                 });
             }
-            println!("{what}: all was read {:?} later", begin.elapsed());
+            let read = begin.elapsed();
+            for ((kind, _), witness) in kinds.iter().zip(&mut witnesses) {
+                wait_until(&format!("{kind:?} has committed after {what}"), PATIENCE, || {
+                    let committed = witness.committed_offsets(&partitions).unwrap();
+                    committed.values().flatten().map(|offset| offset.offset).sum::<i64>() == all as i64
+                });
+            }
+            println!("{what}: all was read {read:?} later, and committed {:?} later", begin.elapsed());
         };
         read_on("the start");
         for round in 0..rounds {
