@@ -15,7 +15,8 @@ macro_rules! consumer_options {
             group_id: Option<String> = None, "group.id", "group_id";
 
             /// The name of a static member (KIP-345): a restart within the session timeout moves no partitions.
-            /// Needs `group_id`, and has to be another one in each member. Defaults to none.
+            /// Needs `group_id`, and has to be another one in each member. With `group_protocol` `consumer` a member
+            /// waits for the one before it to be gone, and says so after `default_api_timeout`. Defaults to none.
             group_instance_id: Option<String> = None, "group.instance.id", "group_instance_id";
 
             /// Which group protocol is spoken: `classic`, or `consumer` for that of KIP-848, where the coordinator

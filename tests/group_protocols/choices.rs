@@ -6,14 +6,19 @@ fn topic(name: &str) -> [TopicPartition; 2] {
     [0, 1].map(|partition| TopicPartition::new(name, partition))
 }
 
-/// A cluster with two topics, and a group of a kind on it.
-fn for_each_kind(test: impl Fn(usize, &MockCluster, ConsumerBuilder)) {
-    for (number, kind) in KINDS.into_iter().enumerate() {
-        let cluster = cluster(2);
-        cluster.create_topic("u", 2).unwrap();
-        ["t", "u"].iter().for_each(|name| fill(&cluster, name, 0, 3));
-        test(number, &cluster, kind(&cluster).group_id("g"));
-    }
+/// A cluster with two topics for a group of each kind, all at once.
+fn for_each_kind(test: impl Fn(usize, &MockCluster, ConsumerBuilder) + Sync) {
+    std::thread::scope(|scope| {
+        for (number, kind) in KINDS.into_iter().enumerate() {
+            let test = &test;
+            scope.spawn(move || {
+                let cluster = cluster(2);
+                cluster.create_topic("u", 2).unwrap();
+                ["t", "u"].iter().for_each(|name| fill(&cluster, name, 0, 3));
+                test(number, &cluster, kind(&cluster).group_id("g"));
+            });
+        }
+    });
 }
 
 /// Reads three records of this topic. Until the group has agreed, there may be others among them.

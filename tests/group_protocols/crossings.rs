@@ -377,3 +377,110 @@ fn interceptors_see_the_commits_of_async_listeners() {
     consumer.unsubscribe().unwrap();
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), [3, 4]);
 }
+
+/// Knows what its member has.
+#[derive(Clone, Default)]
+struct Holds(Arc<Mutex<BTreeSet<TopicPartition>>>);
+
+impl ConsumerRebalanceListener for Holds {
+    fn on_partitions_revoked(&mut self, _: &mut RebalanceContext<'_>, gone: &[TopicPartition]) -> Result<()> {
+        let mut holds = self.0.lock().unwrap();
+        gone.iter().for_each(|tp| assert!(holds.remove(tp)));
+        Ok(())
+    }
+
+    fn on_partitions_assigned(&mut self, _: &mut RebalanceContext<'_>, new: &[TopicPartition]) -> Result<()> {
+        self.0.lock().unwrap().extend(new.iter().cloned());
+        Ok(())
+    }
+}
+
+/// A member that reads in small portions while much is buffered.
+struct Slow {
+    consumer: KafkaConsumer,
+    holds: Holds,
+    one_by_one: bool,
+    read: Vec<(i32, i64)>,
+}
+
+impl Slow {
+    fn start(builder: ConsumerBuilder, one_by_one: bool) -> Self {
+        let holds = Holds::default();
+        let mut consumer = builder.max_poll_records(10).consumer_timeout(SHORT).build().unwrap();
+        consumer.subscribe_with_listener(["t"], holds.clone()).unwrap();
+        Self { consumer, holds, one_by_one, read: Vec::new() }
+    }
+
+    fn read_on(&mut self) {
+        if self.one_by_one {
+            for _ in 0..10 {
+                let Some(record) = self.consumer.iter().next() else { return };
+                let record = record.unwrap();
+                self.take(record.topic_partition(), record.offset());
+            }
+        } else {
+            for record in &self.consumer.poll(SHORT).unwrap() {
+                self.take(record.topic_partition(), record.offset());
+            }
+        }
+    }
+
+    fn take(&mut self, tp: &TopicPartition, offset: i64) {
+        assert!(self.holds.0.lock().unwrap().contains(tp), "{tp}@{offset} of a partition that was given up");
+        self.read.push((tp.partition(), offset));
+    }
+}
+
+#[test]
+fn what_is_buffered_of_a_partition_is_not_given_out_once_it_was_given_up() {
+    for (kind, one_by_one) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+        let cluster = cluster(2);
+        [0, 1].iter().for_each(|partition| fill(&cluster, "t", *partition, 500));
+        let mut first = Slow::start(kind(&cluster), one_by_one);
+        let deadline = Instant::now() + 3 * LONG;
+        while first.read.is_empty() {
+            assert!(Instant::now() < deadline);
+            first.read_on();
+        }
+        let mut second = Slow::start(kind(&cluster), one_by_one);
+        let distinct = |first: &Slow, second: &Slow| {
+            first.read.iter().chain(&second.read).collect::<BTreeSet<_>>().len()
+        };
+        while distinct(&first, &second) < 1000 {
+            assert!(Instant::now() < deadline, "{} and {}", first.read.len(), second.read.len());
+            first.read_on();
+            second.read_on();
+        }
+        // The record that a member is at when its partition goes is read again: it may not be worked on yet.
+        let twice = first.read.len() + second.read.len() - 1000;
+        assert!(twice <= usize::from(one_by_one), "{twice} were read twice");
+    }
+}
+
+/// The coordinator has done what it was asked for, and nobody hears of it.
+#[test]
+fn a_lost_answer_to_a_join_costs_a_second_try() {
+    // A member without a seat asks twice: it is given its id first.
+    for (api, nth, seat) in [
+        (ApiKey::JOIN_GROUP, 1, None),
+        (ApiKey::JOIN_GROUP, 2, None),
+        (ApiKey::JOIN_GROUP, 1, Some("seat")),
+        (ApiKey::SYNC_GROUP, 1, None),
+        (ApiKey::SYNC_GROUP, 1, Some("seat")),
+        (ApiKey::HEARTBEAT, 1, None),
+        (ApiKey::OFFSET_FETCH, 1, None),
+    ] {
+        let cluster = cluster(2);
+        fill(&cluster, "t", 0, 1);
+        let lost = cluster.on(api).nth(nth..=nth).drop_after();
+        let builder = classic(&cluster, Assignor::CooperativeSticky);
+        let mut consumer = subscribed(match seat {
+            Some(seat) => builder.group_instance_id(seat),
+            None => builder,
+        });
+        poll_until(&mut [&mut consumer], |all| lost.hits() == 1 && counts(all) == [2]);
+        consumer.commit_offsets([(tp(0), 1)]).unwrap();
+        assert_eq!(cluster.group_members("g").len(), 1, "{api:?} {nth} {seat:?}: no ghosts");
+        assert_eq!(cluster.committed("g", "t", 0), Some(1));
+    }
+}

@@ -36,6 +36,16 @@ fn kinds() -> [Kind; 2] {
     })
 }
 
+/// Both at once.
+fn for_each_kind(test: impl Fn(Kind) + Sync) {
+    thread::scope(|scope| {
+        for kind in kinds() {
+            let test = &test;
+            scope.spawn(move || test(kind));
+        }
+    });
+}
+
 /// Lets more than a session go by.
 fn dawdle(cluster: &MockCluster, api: ApiKey) {
     let enough = cluster.request_count(api) + BEATS;
@@ -44,7 +54,7 @@ fn dawdle(cluster: &MockCluster, api: ApiKey) {
 
 #[test]
 fn a_handler_may_take_longer_than_a_session() {
-    for Kind { api, cluster, builder } in kinds() {
+    for_each_kind(|Kind { api, cluster, builder }| {
         fill(&cluster, "t", 0, 3);
         let (mut consumer, log) = with_log(builder.max_poll_records(1));
         let deadline = Instant::now() + LONG;
@@ -60,7 +70,7 @@ fn a_handler_may_take_longer_than_a_session() {
         consumer.commit().unwrap();
         assert_eq!(cluster.committed("g", "t", 0), Some(3));
         assert_eq!(log.news(), [shown("assigned", [tp(0)])]);
-    }
+    });
 }
 
 struct Slow {
@@ -135,8 +145,8 @@ impl AsyncConsumerRebalanceListener for Slow {
 }
 
 /// The listener waits while the coordinator waits for the member to give up, and commits at last.
-fn slow_listener(subscribe: impl Fn(Slow) -> Subscription) {
-    for Kind { api, cluster, builder } in kinds() {
+fn slow_listener(subscribe: impl Fn(Slow) -> Subscription + Sync) {
+    for_each_kind(|Kind { api, cluster, builder }| {
         fill(&cluster, "t", 0, 3);
         let log = Log::default();
         let mut consumer = builder.enable_auto_commit(false).build().unwrap();
@@ -151,7 +161,7 @@ fn slow_listener(subscribe: impl Fn(Slow) -> Subscription) {
         consumer.close(LONG).unwrap();
         assert_eq!(cluster.committed("g", "t", 0), Some(3));
         assert_eq!(log.news(), ["assigned", "revoked"].map(|what| shown(what, [tp(0)])));
-    }
+    });
 }
 
 #[test]

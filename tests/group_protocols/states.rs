@@ -44,6 +44,16 @@ impl Trouble {
     }
 }
 
+/// All at once, each on a cluster of its own.
+fn with_each_trouble(test: impl Fn(Trouble) + Sync) {
+    std::thread::scope(|scope| {
+        for trouble in TROUBLES {
+            let test = &test;
+            scope.spawn(move || test(trouble));
+        }
+    });
+}
+
 /// Who has what, as the listeners are told.
 #[derive(Clone, Default)]
 struct Owners(Arc<Mutex<BTreeMap<TopicPartition, u32>>>);
@@ -112,7 +122,7 @@ impl Bench {
 
 #[test]
 fn trouble_while_joining() {
-    for trouble in TROUBLES {
+    with_each_trouble(|trouble| {
         let bench = Bench::new();
         let fault = trouble.strike(&bench.cluster);
         let mut member = bench.member(1);
@@ -125,12 +135,12 @@ fn trouble_while_joining() {
         }
         assert_eq!(fault.hits(), 1, "{trouble:?}");
         assert_eq!(bench.cluster.group_members("g").len(), 1, "{trouble:?}: no ghosts");
-    }
+    });
 }
 
 #[test]
 fn trouble_of_a_settled_member() {
-    for trouble in TROUBLES {
+    with_each_trouble(|trouble| {
         let bench = Bench::new();
         let (mut first, mut second) = (bench.member(1), bench.member(2));
         bench.settle(&mut [&mut first, &mut second], &[2, 2]);
@@ -139,13 +149,13 @@ fn trouble_of_a_settled_member() {
         let enough = bench.cluster.request_count(API) + 8;
         poll_until(&mut [&mut first, &mut second], |_| bench.cluster.request_count(API) >= enough);
         bench.settle(&mut [&mut first, &mut second], &[2, 2]);
-    }
+    });
 }
 
 /// The member is to give partitions up, and the trouble comes before the coordinator hears that it has.
 #[test]
 fn trouble_of_a_member_that_gives_up() {
-    for trouble in TROUBLES {
+    with_each_trouble(|trouble| {
         let bench = Bench::new();
         let mut first = bench.member(1);
         bench.settle(&mut [&mut first], &[4]);
@@ -155,12 +165,12 @@ fn trouble_of_a_member_that_gives_up() {
         let fault = trouble.strike(&bench.cluster);
         poll_until(&mut [&mut first, &mut second], |_| fault.hits() == 1);
         bench.settle(&mut [&mut first, &mut second], &[2, 2]);
-    }
+    });
 }
 
 #[test]
 fn trouble_while_leaving() {
-    for trouble in TROUBLES {
+    with_each_trouble(|trouble| {
         let bench = Bench::new();
         let (mut first, mut second) = (bench.member(1), bench.member(2));
         bench.settle(&mut [&mut first, &mut second], &[2, 2]);
@@ -169,5 +179,5 @@ fn trouble_while_leaving() {
             assert!(trouble.is(&error), "{trouble:?}: {error}");
         }
         bench.settle(&mut [&mut second], &[4]);
-    }
+    });
 }

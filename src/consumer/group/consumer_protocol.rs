@@ -382,9 +382,10 @@ impl Coordinator {
                 self.0.member.borrow_mut().id = id.to_string();
                 Next::Retry
             }
-            // Its predecessor may not have left in good order: its seat comes free when its session is over.
+            // Its predecessor may not have left in good order: its seat comes free when its session is over, which is
+            // the brokers' to say.
             ErrorCode::UNRELEASED_INSTANCE_ID
-                if self.0.cluster.net().now() < state.alive_at + self.0.config.session_timeout =>
+                if self.0.cluster.net().now() < state.alive_at + self.0.config.common.default_api_timeout =>
             {
                 Next::Retry
             }
