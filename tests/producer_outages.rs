@@ -370,6 +370,38 @@ fn a_topic_that_is_unknown_for_a_while_costs_no_record() {
 
 /// The long form: `KAVKA_SOAK_SECONDS=60`.
 #[test]
+fn a_topic_that_is_now_known_and_now_unknown_costs_no_record_and_no_order() {
+    let seconds = std::env::var("KAVKA_SOAK_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
+    let cluster = MockCluster::builder().brokers(2).topic("orders", 1).start().unwrap();
+    let producer = builder(&cluster)
+        .metadata_max_age(Duration::from_millis(20))
+        .retry_backoff(Duration::from_millis(10))
+        .batch_size(1_usize)
+        .build()
+        .unwrap();
+    send(&producer, "0").get(PATIENCE).unwrap();
+    let began = Instant::now();
+    let mut handles = Vec::new();
+    let mut met = 0;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        let unknown = cluster.on(ApiKey::METADATA).always().error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let refused = cluster.on(ApiKey::PRODUCE).once().error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        for _ in 0..5 {
+            handles.push(send(&producer, &(handles.len() + 1).to_string()));
+        }
+        assert!(cluster.wait_for(PATIENCE, |_| unknown.hits() > 0 && refused.hits() > 0));
+        met += unknown.hits();
+        unknown.remove();
+        let known = cluster.request_count(ApiKey::METADATA);
+        assert!(cluster.wait_for(PATIENCE, |cluster| cluster.request_count(ApiKey::METADATA) > known));
+    }
+    handles.iter().for_each(|handle| drop(handle.get(PATIENCE).unwrap()));
+    assert!(met > 3, "{met} times unknown");
+    let values: Vec<_> = cluster.records("orders", 0).iter().map(|record| record.value_str()).collect();
+    assert_eq!(values, (0..=handles.len()).map(|index| index.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn errors_that_last_make_no_storm_of_metadata_requests() {
     let asked = std::env::var("KAVKA_SOAK_SECONDS").ok().map(|seconds| seconds.parse().unwrap());
     let time = Duration::from_secs(asked.unwrap_or(2));
