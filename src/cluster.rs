@@ -410,6 +410,19 @@ impl Cluster {
         }
     }
 
+    /// Why the last look at the cluster failed, if it did.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.0.last_error.borrow().clone()
+    }
+
+    /// What stands between the client and the cluster, as far as it was tried: the first failure of an address, or
+    /// that of the last look.
+    pub(crate) fn obstacle(&self) -> Option<Error> {
+        let manager = &self.0.manager;
+        let failed = manager.nodes().into_iter().find_map(|id| manager.last_error(id));
+        failed.or_else(|| self.last_error())
+    }
+
     /// The error of a call that ran out of time.
     pub fn timeout(&self, what: &str) -> Error {
         let manager = &self.0.manager;

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use kavka::mock::MockCluster;
-use kavka::{KafkaProducer, ProducerRecord};
+use kavka::protocol::ApiKey;
+use kavka::{ErrorCode, KafkaProducer, ProducerRecord};
 use serde_json::Value;
 
 fn cluster() -> MockCluster {
@@ -199,6 +200,19 @@ fn the_time_without_records_ends_it() {
     let output = run(&cluster, &["consumer", "-t", "orders", "--from-beginning", "--timeout-ms", "700"]);
     assert_success(&output);
     assert_eq!(stdout(&output).lines().count(), 3);
+}
+
+#[test]
+fn what_stands_in_the_way_of_records_is_said() {
+    let cluster = cluster();
+    fill(&cluster);
+    cluster.on(ApiKey::FETCH).partition("orders", 0).always().error(ErrorCode::KAFKA_STORAGE_ERROR);
+    let output = run(&cluster, &["consumer", "-t", "orders", "--from-beginning", "--timeout-ms", "12000"]);
+    assert_success(&output);
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output);
+    assert!(said.contains("kavka: no record for 1") && said.contains("orders-0: position 0"), "{said}");
+    assert!(said.contains("refused for") && said.contains("KAFKA_STORAGE_ERROR"), "{said}");
 }
 
 #[test]

@@ -785,6 +785,80 @@ fn a_topic_that_is_unknown_for_a_while_is_waited_for() {
 }
 
 #[test]
+fn a_topic_that_stays_unknown_is_an_error_until_it_is_back() {
+    let cluster = cluster(2);
+    fill(&cluster, 0, 0..3);
+    let grace = Duration::from_millis(400);
+    let mut consumer = options(&cluster).unknown_topic_grace(grace).build().unwrap();
+    consumer.assign([tp(0), tp(1)]).unwrap();
+    take(&mut consumer, 3);
+    let began = Instant::now();
+    let unknown =
+        cluster.on(ApiKey::FETCH).partition("t", 0).always().error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    cluster.clear_requests();
+    for _ in 0..3 {
+        let error = error_of(&mut consumer);
+        assert_eq!(
+            (error.kind(), error.topic(), error.partition()),
+            (ErrorKind::UnknownTopic, Some("t"), Some(0))
+        );
+        assert!(began.elapsed() >= grace, "too early: {:?}", began.elapsed());
+    }
+    // What is known flows on between the errors.
+    fill(&cluster, 1, 10..13);
+    let mut seen = Vec::new();
+    let deadline = Instant::now() + LONG;
+    while seen.len() < 3 {
+        assert!(Instant::now() < deadline, "{seen:?}");
+        match consumer.poll(SHORT) {
+            Ok(records) => seen.extend(records.iter().map(number)),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::UnknownTopic),
+        }
+    }
+    assert_eq!(seen, [10, 11, 12]);
+    unknown.remove();
+    fill(&cluster, 0, 3..5);
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        assert!(Instant::now() < deadline + LONG, "{seen:?}");
+        // One error may be on its way still.
+        seen.extend(
+            consumer.poll(SHORT).map_or_else(|_| Vec::new(), |records| records.iter().map(number).collect()),
+        );
+    }
+    assert_eq!(seen, [3, 4], "from where it was, without a seek");
+    assert!(consumer.poll(Duration::from_millis(300)).unwrap().is_empty(), "no error any more");
+}
+
+#[test]
+fn a_topic_that_flips_between_known_and_unknown_costs_nothing() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..1);
+    let mut consumer = options(&cluster).unknown_topic_grace(Duration::from_secs(10)).build().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    let mut seen = take(&mut consumer, 1);
+    let mut next = 1;
+    for code in [ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_ID].repeat(6) {
+        let faults = [ApiKey::METADATA, ApiKey::FETCH].map(|api| cluster.on(api).always().error(code));
+        fill(&cluster, 0, next..next + 1);
+        next += 1;
+        let until = Instant::now() + Duration::from_millis(150);
+        while Instant::now() < until {
+            seen.extend(consumer.poll(SHORT).unwrap().iter().map(number));
+        }
+        faults.into_iter().for_each(kavka::mock::Fault::remove);
+        let known = seen.len() + 1;
+        let deadline = Instant::now() + LONG;
+        while seen.len() < known.min(next as usize) {
+            assert!(Instant::now() < deadline, "{seen:?}");
+            seen.extend(consumer.poll(SHORT).unwrap().iter().map(number));
+        }
+    }
+    seen.extend(take(&mut consumer, next as usize - seen.len()));
+    assert_eq!(seen, (0..next).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_frozen_leader_is_left_for_the_next_one_in_time() {
     let cluster = cluster(1);
     fill(&cluster, 0, 0..3);

@@ -13,9 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kavka::config::{AutoOffsetReset, IsolationLevel};
+use kavka::consumer::Blocked;
 use kavka::producer::ProducerBuilder;
 use kavka::{
-    ConsumerGroupMetadata, Error, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord, TopicPartition,
+    ConsumerGroupMetadata, Error, ErrorKind, KafkaAdminClient, KafkaConsumer, KafkaProducer, ProducerRecord,
+    TopicPartition,
 };
 use support::kafka::{Cluster, unique, wait_until};
 use support::peers;
@@ -323,6 +325,82 @@ fn a_transaction_takes_too_long(cluster: &Cluster, is_newer: bool) {
     next.send(ProducerRecord::new(&topic).value("next")).unwrap();
     next.commit_transaction().unwrap();
     assert_eq!(committed(cluster, &topic), ["behind it", "next"]);
+}
+
+const HANGING: [&str; 3] = ["KAVKA_HANGING_BOOTSTRAP", "KAVKA_HANGING_TOPIC", "KAVKA_HANGING_ID"];
+
+/// Is the process that dies when the test starts itself: it opens a transaction and waits for its end.
+fn open_a_transaction(bootstrap: &str, topic: &str, id: &str) -> Result<(), Error> {
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(bootstrap)
+        .transactional_id(id)
+        .transaction_timeout(Duration::from_secs(600))
+        .build()?;
+    producer.init_transactions()?;
+    producer.begin_transaction()?;
+    producer.send(ProducerRecord::new(topic).value("never committed"))?.get(PATIENCE)?;
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn a_reader_behind_the_transaction_of_a_dead_producer_says_so_until_an_admin_ends_it() {
+    if let [Ok(bootstrap), Ok(topic), Ok(id)] = HANGING.map(env::var) {
+        return open_a_transaction(&bootstrap, &topic, &id).unwrap();
+    }
+    let cluster = Cluster::shared_three();
+    let (topic, id) = (unique("hanging"), unique("id"));
+    cluster.create_topic(&topic, 1, &[]);
+    let bootstrap = cluster.bootstrap();
+    let before = KafkaProducer::builder().bootstrap_servers(&bootstrap).build().unwrap();
+    before.send(ProducerRecord::new(&topic).value("before it")).unwrap().get(PATIENCE).unwrap();
+    let name = "a_reader_behind_the_transaction_of_a_dead_producer_says_so_until_an_admin_ends_it";
+    let mut process = Command::new(env::current_exe().unwrap())
+        .args(["--exact", name])
+        .envs(HANGING.into_iter().zip([bootstrap.as_str(), &topic, &id]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the test's own binary");
+    let mut reader = reader(&bootstrap).build().unwrap();
+    let tp = TopicPartition::new(&*topic, 0);
+    reader.assign([tp.clone()]).unwrap();
+    let mut seen = 0;
+    let mut held = |what: &str, reader: &mut KafkaConsumer, least: Duration| {
+        wait_until(what, PATIENCE, || {
+            seen += reader.poll(Duration::from_millis(100)).unwrap().len();
+            let status = reader.status().unwrap();
+            matches!(
+                status.trouble(),
+                Some((Some(_), Blocked::Held { last_stable_offset: 1, high_watermark: 2.., lasting })) if *lasting >= least
+            )
+        });
+    };
+    held("the transaction is open", &mut reader, Duration::ZERO);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    before.send(ProducerRecord::new(&topic).value("behind it")).unwrap().get(PATIENCE).unwrap();
+    held("it is open still", &mut reader, Duration::from_secs(2));
+    println!("{}", reader.status().unwrap());
+    assert_eq!(seen, 1);
+
+    let admin = KafkaAdminClient::builder().bootstrap_servers(&bootstrap).build().unwrap();
+    admin.force_terminate_transaction(&id).unwrap();
+    let began = Instant::now();
+    let mut values = Vec::new();
+    wait_until("the reader goes on", PATIENCE, || {
+        let records = reader.poll(Duration::from_millis(100)).unwrap();
+        values.extend(records.iter().map(|record| record.value().as_ref().unwrap().to_vec()));
+        !values.is_empty()
+    });
+    println!("the reader went on after {:?}", began.elapsed());
+    assert_eq!(values, [b"behind it"]);
+    wait_until("nothing stands in the way", PATIENCE, || {
+        reader.poll(Duration::from_millis(100)).unwrap();
+        reader.status().unwrap().trouble().is_none()
+    });
 }
 
 fn offsets_go_with_the_transaction(cluster: &Cluster) {

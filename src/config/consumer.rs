@@ -117,6 +117,12 @@ macro_rules! consumer_options {
             partition_assignment_strategy: Vec<Assignor> = vec![Assignor::Range, Assignor::RoundRobin],
                 "partition.assignment.strategy", "partition_assignment_strategy";
 
+            /// For how long a topic that was there may be unknown to the brokers before `poll()` returns that as an
+            /// error, which then comes back, at most once a second, until the topic does. Brokers forget topics for a
+            /// moment when they restart. kavka's own; Kafka's own consumer waits for ever. Defaults to 30 s.
+            unknown_topic_grace: Duration = Duration::from_secs(30),
+                "unknown.topic.grace.ms", "unknown_topic_grace_ms", 0 => MAX_MS;
+
             /// Iteration ends when no record came for this long; `None` (`-1` or `inf` in strings) never ends.
             /// kafka-python's; Kafka's own consumer has none. Defaults to none.
             consumer_timeout: Option<Duration> = None, "consumer.timeout.ms", "consumer_timeout_ms", 0 => MAX_MS;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::event::Slot;
+use crate::error::Error;
+use crate::error_code::ErrorCode;
 use crate::net::wakeup::Wakeup;
 use crate::protocol::Uuid;
 use crate::types::TopicPartition;
@@ -30,6 +33,11 @@ impl Budget {
     /// Whether what waits for the program is all that may.
     pub(super) fn is_full(&self) -> bool {
         self.waiting.load(Ordering::Acquire) >= self.limit
+    }
+
+    /// How much waits for the program, and the limit.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::Acquire), self.limit)
     }
 
     /// Sets bytes apart for an answer: an equal share of all, if so much is left, and at least a few, so that
@@ -82,6 +90,33 @@ pub(super) struct PartitionShared {
     /// The last generation or epoch of the member in which it had the partition.
     given_up_in: AtomicI32,
     topic: Mutex<TopicIds>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// What goes wrong with a partition's fetches. It outlasts the errors that the program is told of, until a fetch
+/// succeeds.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    pub(super) error: Error,
+    /// Since when it is of this kind.
+    pub(super) since: Instant,
+    pub(super) failures: u32,
+}
+
+impl Trouble {
+    /// Whether the brokers do not know the topic, or not under the id that it had.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.error.code().is_some_and(is_unknown)
+    }
+}
+
+fn is_unknown(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_TOPIC_ID
+            | ErrorCode::INCONSISTENT_TOPIC_ID
+    )
 }
 
 /// Which topic of that name the position belongs to (KIP-516).
@@ -103,6 +138,7 @@ impl Default for PartitionShared {
             preferred_replica: AtomicI32::new(-1),
             given_up_in: AtomicI32::new(i32::MAX),
             topic: Mutex::default(),
+            trouble: Mutex::default(),
         }
     }
 }
@@ -121,6 +157,32 @@ impl PartitionShared {
     /// The offset behind the newest record that can be read, as the last fetch told.
     pub(super) fn high_watermark(&self) -> Option<i64> {
         Some(self.high_watermark.load(Ordering::Relaxed)).filter(|offset| *offset >= 0)
+    }
+
+    /// The offset of the oldest record, as the last fetch told.
+    pub(super) fn log_start(&self) -> Option<i64> {
+        Some(self.log_start.load(Ordering::Relaxed)).filter(|offset| *offset >= 0)
+    }
+
+    /// What goes wrong, if the last fetch has failed.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().clone()
+    }
+
+    /// A fetch has failed. Returns for how long it has been failing in this way.
+    pub(super) fn failed(&self, error: Error, now: Instant) -> Duration {
+        let mut trouble = self.trouble.lock();
+        let code = error.code();
+        let same = trouble.take().filter(|before| {
+            before.error.code() == code || (before.is_unknown() && code.is_some_and(is_unknown))
+        });
+        let (since, failures) = same.map_or((now, 0), |before| (before.since, before.failures));
+        *trouble = Some(Trouble { error, since, failures: failures.saturating_add(1) });
+        now.saturating_duration_since(since)
+    }
+
+    pub(super) fn succeeded(&self) {
+        *self.trouble.lock() = None;
     }
 
     pub(super) fn set_position(&self, position: i64) {

@@ -9,6 +9,7 @@ use super::builder::ConsumerBuilder;
 use super::core::Core;
 use super::listener::ConsumerRebalanceListener;
 use super::offsets::list_offsets;
+use super::status::ConsumerStatus;
 use super::subscribe::Subscription;
 use super::subscription::Selection;
 use super::waker::ConsumerWaker;
@@ -510,6 +511,45 @@ impl<K, V> KafkaConsumer<K, V> {
     /// close, too.
     pub fn metrics(&self) -> MetricsSnapshot {
         self.core.sensors.registry().snapshot()
+    }
+
+    /// Where the consumer stands, in its group and in each partition, and why nothing is coming. Its text says so
+    /// in words, for a log.
+    ///
+    /// Asks nothing of the cluster, and takes part in no rebalance; cheap enough for once a second, not for every
+    /// record.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kavka::consumer::Blocked;
+    /// # use kavka::config::AutoOffsetReset;
+    /// # use kavka::{KafkaConsumer, TopicPartition};
+    /// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
+    /// # cluster.append("orders", 0, [("1", "a")])?;
+    /// # let mut consumer = KafkaConsumer::builder()
+    /// #     .bootstrap_servers(cluster.bootstrap_servers())
+    /// #     .auto_offset_reset(AutoOffsetReset::Earliest)
+    /// #     .build()?;
+    /// # consumer.assign([TopicPartition::new("orders", 0)])?;
+    /// # while consumer.poll(Duration::from_millis(100))?.is_empty() {}
+    /// # while consumer.status()?.partitions[0].blocked.is_none() {}
+    ///
+    /// if consumer.poll(Duration::from_millis(100))?.is_empty() {
+    ///     let status = consumer.status()?;
+    ///     match status.trouble() {
+    ///         Some((_, Blocked::Held { .. })) => eprintln!("somebody's transaction is open: {status}"),
+    ///         Some(_) => eprintln!("{status}"),
+    ///         None => println!("nothing is wrong, there are just no records"),
+    ///     }
+    ///     # assert!(status.trouble().is_none(), "{status}");
+    /// }
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`], and [`ErrorKind::Timeout`] when the IO thread does not answer within 5 s.
+    pub fn status(&mut self) -> Result<ConsumerStatus> {
+        self.core.status()
     }
 
     /// A handle to wake this consumer with, from any thread.

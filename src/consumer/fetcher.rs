@@ -7,6 +7,7 @@
 mod answers;
 mod oversized;
 mod places;
+mod state;
 mod validation;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +36,7 @@ use crate::protocol::messages::FetchRequest;
 use crate::types::TopicPartition;
 
 use oversized::Suspects;
+use state::Log;
 
 /// Cheap to clone; it lives on the IO thread.
 #[derive(Clone)]
@@ -62,6 +64,10 @@ struct Inner {
 struct Leader {
     wakeup: Wakeup,
     session: Rc<RefCell<Session>>,
+    /// Since when a fetch has been under way.
+    asked_at: Option<Instant>,
+    /// When the last one was answered.
+    answered_at: Option<Instant>,
 }
 
 struct Fetching {
@@ -75,13 +81,15 @@ struct Fetching {
     max_bytes: i32,
     retry_at: Option<Instant>,
     failures: u32,
-    unknown_since: Option<Instant>,
     /// A nearer replica that the leader has named, and until when to believe it (KIP-392).
     nearer: Option<(i32, Instant)>,
     /// A nearer replica has failed: until when to stay with the leader, whatever it names.
     leader_only_until: Option<Instant>,
     /// The leader's epoch in which the offset was found to be in the log (KIP-320), or -1.
     validated_in: i32,
+    /// That is being looked up.
+    validating: bool,
+    log: Option<Log>,
     shared: Arc<PartitionShared>,
 }
 
@@ -142,6 +150,9 @@ impl Fetcher {
                 }
                 Change::Fetch { slot, tp, offset, leader_epoch, shared } => {
                     let paused = partitions.get(&slot.index).is_some_and(|old| old.tp == tp && old.paused);
+                    // The program has been told of what went wrong, which need not be over.
+                    let failures = shared.trouble().map_or(0, |trouble| trouble.failures);
+                    let now = self.0.cluster.net().now();
                     let partition = Fetching {
                         slot,
                         tp,
@@ -150,12 +161,13 @@ impl Fetcher {
                         paused,
                         resting: false,
                         max_bytes: self.0.config.max_partition_fetch_bytes,
-                        retry_at: None,
-                        failures: 0,
-                        unknown_since: None,
+                        retry_at: (failures > 0).then(|| now + self.backoff(failures)),
+                        failures,
                         nearer: None,
                         leader_only_until: None,
                         validated_in: -1,
+                        validating: false,
+                        log: None,
                         shared,
                     };
                     partitions.insert(slot.index, partition);
@@ -193,7 +205,13 @@ impl Fetcher {
             for node in nodes {
                 if !self.0.leaders.borrow().contains_key(&node) {
                     let (wakeup, session) = (Wakeup::new(), Rc::<RefCell<Session>>::default());
-                    let leader = Leader { wakeup: wakeup.clone(), session: Rc::clone(&session) };
+                    let session_of = Rc::clone(&session);
+                    let leader = Leader {
+                        wakeup: wakeup.clone(),
+                        session: session_of,
+                        asked_at: None,
+                        answered_at: None,
+                    };
                     self.0.leaders.borrow_mut().insert(node, leader);
                     net.spawn(self.clone().fetch_from(node, wakeup, session));
                 }
@@ -296,7 +314,13 @@ impl Fetcher {
         connection.ready().await?;
         let net = self.0.cluster.net();
         let began = net.now();
-        let response = connection.start(&request, version, config.common.request_timeout)?.await?;
+        let answer = connection.start(&request, version, config.common.request_timeout)?;
+        self.asking(node, Some(began));
+        let answer = answer.await;
+        self.asking(node, None);
+        let response = answer?;
+        let now = net.now();
+        self.answered_at(node, now);
         if sessions && !session.borrow_mut().answered(response.error_code, response.session_id) {
             log::debug!("fetch session with node {node}: {}", response.error_code);
             if response.error_code != ErrorCode::FETCH_SESSION_ID_NOT_FOUND
@@ -313,10 +337,22 @@ impl Fetcher {
         if !response.error_code.is_ok() {
             return Err(Error::from_code(response.error_code, "Fetch").with_node(node));
         }
-        let (now, throttle_ms) = (net.now(), response.throttle_time_ms);
+        let throttle_ms = response.throttle_time_ms;
         let fetched = self.answered(node, &session.borrow(), &sent, response, by_id);
         self.0.sensors.fetched(&fetched, now.saturating_duration_since(began), throttle_ms, now);
         Ok(true)
+    }
+
+    fn asking(&self, node: i32, at: Option<Instant>) {
+        if let Some(leader) = self.0.leaders.borrow_mut().get_mut(&node) {
+            leader.asked_at = at;
+        }
+    }
+
+    fn answered_at(&self, node: i32, now: Instant) {
+        if let Some(leader) = self.0.leaders.borrow_mut().get_mut(&node) {
+            leader.answered_at = Some(now);
+        }
     }
 
     fn plan(&self, node: i32, suspects: &mut Suspects) -> Plan {

@@ -11,6 +11,7 @@ use super::event::{JoinOutcome, Joined, Target};
 use super::group::is_cooperative;
 use super::group::member::Wanted;
 use super::shape::Shape;
+use super::status::MemberState;
 use super::subscription::Selection;
 use crate::cluster::GRACE;
 use crate::config::GroupProtocol;
@@ -39,7 +40,7 @@ pub(super) struct GroupState {
     /// Counts the joins; only the newest one's outcome is of interest.
     joins: u64,
     /// When the rebalance began that is under way.
-    rebalancing_since: Option<Instant>,
+    pub(super) rebalancing_since: Option<Instant>,
 }
 
 impl GroupState {
@@ -51,6 +52,26 @@ impl GroupState {
     /// Whether it is in the group, or may be before long.
     pub(super) fn is_member(&self) -> bool {
         self.identity.is_some() || self.joining || self.joined.is_some()
+    }
+
+    /// What the member is doing.
+    pub(super) fn state(&self) -> MemberState {
+        if self.fenced.is_some() {
+            MemberState::Fenced
+        } else if self.joining {
+            MemberState::Joining
+        } else if self.lost {
+            MemberState::Lost
+        } else if self.joined.is_some()
+            || self.target.is_some()
+            || (self.needs_join && self.identity.is_some())
+        {
+            MemberState::RebalanceWaitsForPoll
+        } else if self.identity.is_some() {
+            MemberState::Stable
+        } else {
+            MemberState::Unjoined
+        }
     }
 
     fn life(&self) -> Option<u64> {

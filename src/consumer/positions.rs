@@ -116,7 +116,7 @@ impl Core {
 
     /// Ends the fetch sessions, as far as brokers answer in time.
     pub(super) fn end_fetching(&mut self, deadline: Instant) {
-        let until = deadline.min(self.clock.deadline(self.config.fetch_max_wait));
+        let until = deadline.min(self.clock.deadline(self.config.fetch_max_wait + ANSWER));
         let ended = self.io.run(until + GRACE, "end of fetching", move |io| async move {
             // A broker that does not answer drops the session some time.
             io.cluster.net().until(until, io.fetcher.close()).await;
@@ -127,6 +127,9 @@ impl Core {
         }
     }
 }
+
+/// How long a broker may take to answer, once the fetch is over that is before the end of the session.
+const ANSWER: Duration = Duration::from_millis(250);
 
 fn is_about(error: &Error, tp: &TopicPartition) -> bool {
     error.topic() == Some(tp.topic()) && error.partition().is_none_or(|partition| partition == tp.partition())

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,6 +9,7 @@ use super::super::buffer::{Chunk, Reservation};
 use super::super::event::{Event, FetchFailure};
 use super::super::sensors::Fetched;
 use super::super::session::{Key, Session};
+use super::state::Log;
 use super::{Fetcher, Fetching, Sent};
 use crate::config::IsolationLevel;
 use crate::error::{Error, ErrorKind};
@@ -77,7 +77,12 @@ impl Fetcher {
         }
         // The leader of this epoch has taken the offset.
         partition.validated_in = leader_epoch;
-        (partition.failures, partition.retry_at, partition.unknown_since) = (0, None, None);
+        (partition.failures, partition.retry_at) = (0, None);
+        partition.shared.succeeded();
+        let (end, stable) = (data.high_watermark, data.last_stable_offset);
+        // Brokers before 0.11 have no transactions, and tell of no last stable offset.
+        let stable = if stable < 0 { end } else { stable };
+        partition.log = Some(Log::new(end, stable, partition.log, self.0.cluster.net().now()));
         let readable = match self.0.config.isolation_level {
             IsolationLevel::ReadUncommitted => data.high_watermark,
             IsolationLevel::ReadCommitted => data.last_stable_offset,
@@ -193,6 +198,7 @@ impl Fetcher {
                     );
                 if !moved {
                     self.0.cluster.request_update();
+                    partition.shared.failed(self.at(partition, Error::from_code(code, "Fetch")), now);
                     self.retry_later(partition);
                 }
             }
@@ -201,22 +207,23 @@ impl Fetcher {
             | ErrorCode::INCONSISTENT_TOPIC_ID => {
                 self.0.cluster.request_update();
                 self.retry_later(partition);
-                let since = *partition.unknown_since.get_or_insert(now);
-                if now.saturating_duration_since(since) >= UNKNOWN_GRACE {
-                    partition.unknown_since = None;
+                let error = self.at(partition, Error::from_code(code, "Fetch"));
+                if partition.shared.failed(error.clone(), now) >= self.0.config.unknown_topic_grace {
                     partition.resting = true;
-                    let error = self.at(partition, Error::from_code(code, "Fetch"));
                     self.0.events.send(Event::FetchFailed(partition.slot, FetchFailure::Other(error)));
                 }
             }
-            ErrorCode::UNKNOWN_SERVER_ERROR => self.retry_later(partition),
-            code if code.is_retriable() => {
-                self.0.cluster.request_update();
+            code if code.is_retriable() || code == ErrorCode::UNKNOWN_SERVER_ERROR => {
+                if code.is_retriable() {
+                    self.0.cluster.request_update();
+                }
+                partition.shared.failed(self.at(partition, Error::from_code(code, "Fetch")), now);
                 self.retry_later(partition);
             }
             code => {
                 partition.resting = true;
                 let error = self.at(partition, Error::from_code(code, "Fetch").with_node(node));
+                partition.shared.failed(error.clone(), now);
                 // The broker has the records in a codec that it may not send by the versions that it speaks.
                 let failure = if code == ErrorCode::UNSUPPORTED_COMPRESSION_TYPE {
                     FetchFailure::Hopeless(error)
@@ -239,7 +246,3 @@ impl Fetcher {
         error.with_topic(tp.topic()).with_partition(tp.partition()).with_offset(partition.offset)
     }
 }
-
-/// For how long a topic that was there may be unknown before it is an error: brokers forget it for a moment
-/// when they restart.
-const UNKNOWN_GRACE: Duration = Duration::from_secs(30);

@@ -36,9 +36,9 @@ impl Fetcher {
         };
         let mut asked = BTreeMap::new();
         {
-            let partitions = self.0.partitions.borrow();
+            let mut partitions = self.0.partitions.borrow_mut();
             for (key, Sent { slot, offset, .. }) in sent {
-                let Some(partition) = partitions.get(&slot.index) else { continue };
+                let Some(partition) = partitions.get_mut(&slot.index) else { continue };
                 let leader = self.0.cluster.leader(partition.tp.topic(), partition.tp.partition());
                 let Some(leader_epoch) = leader.and_then(|(_, epoch)| epoch) else { continue };
                 if partition.slot == *slot
@@ -46,6 +46,7 @@ impl Fetcher {
                     && partition.last_epoch >= 0
                     && partition.validated_in != leader_epoch
                 {
+                    partition.validating = true;
                     asked.insert(key.clone(), (*slot, *offset, partition.last_epoch, leader_epoch));
                 }
             }
@@ -67,7 +68,13 @@ impl Fetcher {
             }
         }
         let request = OffsetForLeaderEpochRequest { replica_id: -1, topics };
-        let response = connection.send_at(&request, version, self.0.config.common.request_timeout).await?;
+        let response = connection.send_at(&request, version, self.0.config.common.request_timeout).await;
+        for (slot, ..) in asked.values() {
+            if let Some(partition) = self.0.partitions.borrow_mut().get_mut(&slot.index) {
+                partition.validating = false;
+            }
+        }
+        let response = response?;
         let mut answers: HashMap<(String, i32), EpochEndOffset> = HashMap::new();
         for topic in response.topics {
             for end in topic.partitions {

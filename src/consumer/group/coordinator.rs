@@ -27,6 +27,8 @@ pub(super) struct Inner {
     pub(super) events: Events,
     pub(super) group_id: String,
     node: Cell<Option<i32>>,
+    /// Why the coordinator could not be reached the last time; gone with the next success.
+    trouble: RefCell<Option<Error>>,
     /// One search at a time; the others share what it finds.
     search: Turn,
     pub(super) member: RefCell<Member>,
@@ -47,6 +49,7 @@ impl Coordinator {
             events: events.clone(),
             group_id: group_id.to_owned(),
             node: Cell::new(None),
+            trouble: RefCell::new(None),
             search: Turn::default(),
             member: RefCell::default(),
             commits: Turn::default(),
@@ -59,8 +62,13 @@ impl Coordinator {
             .after(failures, self.0.cluster.net().random())
     }
 
-    pub(super) fn node(&self) -> Option<i32> {
+    pub(in crate::consumer) fn node(&self) -> Option<i32> {
         self.0.node.get()
+    }
+
+    /// Why the coordinator cannot be reached, as far as it was tried.
+    pub(in crate::consumer) fn trouble(&self) -> Option<Error> {
+        self.0.trouble.borrow().clone()
     }
 
     /// The next request looks for the coordinator anew.
@@ -87,12 +95,16 @@ impl Coordinator {
         let mut failures = 0;
         loop {
             let error = match self.try_connection().await {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    *self.0.trouble.borrow_mut() = None;
+                    return Ok(connection);
+                }
                 Err(error) if error.is_retriable() => error,
                 Err(error) => return Err(error),
             };
             log::debug!("group {}: {error}", self.0.group_id);
             self.forget(&error);
+            *self.0.trouble.borrow_mut() = Some(error);
             failures += 1;
             self.0.cluster.net().sleep(self.backoff(failures)).await;
         }

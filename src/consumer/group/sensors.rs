@@ -106,6 +106,11 @@ impl GroupMeter {
         *self.heartbeat_at.lock() = Some(now);
     }
 
+    /// When the last heartbeat was answered.
+    pub(in crate::consumer) fn last_heartbeat(&self) -> Option<Instant> {
+        *self.heartbeat_at.lock()
+    }
+
     pub(in crate::consumer) fn rebalance(&self, took: Duration, now: Instant) {
         self.sensors.rebalances.record_millis(took, now);
         self.sensors.rebalances_hourly.record(3600.0, now);

@@ -4,19 +4,21 @@ mod format;
 
 use std::collections::HashMap;
 use std::io::{BufWriter, Write, stdout};
+use std::mem::{Discriminant, discriminant};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use kavka::config::AutoOffsetReset;
-use kavka::consumer::ConsumerRecord;
+use kavka::consumer::{Blocked, ConsumerRecord};
 use kavka::net::clock::Clock;
 use kavka::{ErrorKind, KafkaConsumer, TopicPartition};
 
 use crate::common::{Common, Outcome};
 use crate::interrupt::Interrupt;
 
-/// Prints the records of topics, until Ctrl-C, a number of records, or a time without any.
+/// Prints the records of topics, until Ctrl-C, a number of records, or a time without any. When nothing comes for 10 s and
+/// something stands in the way, stderr says what; with the log level info, in any case.
 #[derive(Args)]
 pub(crate) struct Consumer {
     #[command(flatten)]
@@ -131,12 +133,15 @@ impl Consumer {
         let mut out = BufWriter::new(stdout().lock());
         let mut left = self.max_messages.unwrap_or(u64::MAX);
         let mut quiet_since = clock.now();
+        let mut quiet = Quiet::default();
         while left > 0 && !interrupt.is_set() {
             let Some(wait) = self.wait(quiet_since, clock.now()) else { break };
             let records = consumer.poll(wait)?;
             if records.is_empty() {
+                quiet.tell(consumer, clock.now().saturating_duration_since(quiet_since))?;
                 continue;
             }
+            quiet = Quiet::default();
             let mut records = records.into_iter();
             for record in records.by_ref().take(usize::try_from(left).unwrap_or(usize::MAX)) {
                 format::write(&mut out, self.format, &record)?;
@@ -154,6 +159,32 @@ impl Consumer {
         let Some(limit) = self.timeout_ms.map(Duration::from_millis) else { return Some(POLL) };
         let left = limit.saturating_sub(now.saturating_duration_since(quiet_since));
         (!left.is_zero()).then(|| left.min(POLL))
+    }
+}
+
+/// Says on stderr why nothing comes: after a while, and again when it is for another reason.
+#[derive(Default)]
+struct Quiet {
+    looked: u64,
+    told: Option<Discriminant<Blocked>>,
+}
+
+impl Quiet {
+    fn tell(&mut self, consumer: &mut KafkaConsumer, lasting: Duration) -> Outcome<()> {
+        let looks = lasting.as_secs() / LOOK.as_secs();
+        if looks <= self.looked {
+            return Ok(());
+        }
+        self.looked = looks;
+        let status = consumer.status()?;
+        let trouble = status.trouble().map(|(_, blocked)| discriminant(blocked));
+        if trouble.is_some() && trouble != self.told {
+            eprintln!("kavka: no record for {} s\n{status}", lasting.as_secs());
+        } else {
+            log::info!("no record for {} s\n{status}", lasting.as_secs());
+        }
+        self.told = trouble;
+        Ok(())
     }
 }
 
@@ -179,3 +210,5 @@ impl crate::common::Failure {
 /// A poll that finds nothing ends after this long; the waker ends it at once.
 const POLL: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this long without a record, and again and again, why nothing comes is looked at.
+const LOOK: Duration = Duration::from_secs(10);
