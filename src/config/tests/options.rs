@@ -137,6 +137,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("session.timeout.ms", "45000"),
     ("heartbeat.interval.ms", "3000"),
     ("partition.assignment.strategy", "range,roundrobin"),
+    ("unknown.topic.grace.ms", "30000"),
     ("consumer.timeout.ms", ""),
     ("exclude.internal.topics", "true"),
     ("allow.auto.create.topics", "true"),
