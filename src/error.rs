@@ -7,6 +7,7 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error_code::ErrorCode;
 use crate::protocol::Uuid;
@@ -30,6 +31,7 @@ struct Inner {
     offset: Option<i64>,
     topic_ids: Option<(Uuid, Uuid)>,
     maybe_written: bool,
+    late_by: Option<Duration>,
     verdict: Verdict,
     source: Option<Source>,
 }
@@ -128,6 +130,7 @@ impl Error {
             offset: None,
             topic_ids: None,
             maybe_written: false,
+            late_by: None,
             verdict: Verdict::Natural,
             source: None,
         }))
@@ -196,6 +199,13 @@ impl Error {
     #[must_use]
     pub fn with_maybe_written(mut self, maybe_written: bool) -> Self {
         self.edit().maybe_written = maybe_written;
+        self
+    }
+
+    /// Says by how much a call came too late.
+    #[must_use]
+    pub fn with_late_by(mut self, late_by: Duration) -> Self {
+        self.edit().late_by = Some(late_by);
         self
     }
 
@@ -271,6 +281,11 @@ impl Error {
         self.0.maybe_written
     }
 
+    /// For [`ErrorKind::MaxPollExceeded`] by how much the `poll()` that returns it came too late.
+    pub fn late_by(&self) -> Option<Duration> {
+        self.0.late_by
+    }
+
     /// Whether the same call may succeed when it is made again.
     pub fn is_retriable(&self) -> bool {
         match self.0.verdict {
@@ -320,6 +335,7 @@ impl Error {
                 offset: old.offset,
                 topic_ids: old.topic_ids,
                 maybe_written: old.maybe_written,
+                late_by: old.late_by,
                 verdict: old.verdict,
                 source: old.source.clone(),
             });
@@ -352,6 +368,9 @@ impl fmt::Display for Error {
         if let Some((old, new)) = self.0.topic_ids {
             field(f, "old id", &old)?;
             field(f, "new id", &new)?;
+        }
+        if let Some(late_by) = self.0.late_by {
+            field(f, "late by", &format_args!("{late_by:.1?}"))?;
         }
         if self.0.maybe_written {
             field(f, "the record", &"may have been written")?;

@@ -12,7 +12,7 @@ use kavka::mock::{MockCluster, VersionTable};
 use kavka::protocol::ApiKey;
 use kavka::protocol::messages::FetchRequest;
 use kavka::serializer::{Utf8, from_fn};
-use kavka::types::OffsetAndMetadata;
+use kavka::types::{OffsetAndMetadata, OffsetSpec};
 use kavka::{
     ConsumerRecord, ConsumerWaker, ErrorCode, ErrorKind, KafkaConsumer, KafkaProducer, ProducerRecord,
     TopicPartition,
@@ -518,6 +518,185 @@ fn compressed_batches_are_read_from_the_middle() {
         let mut consumer = assigned(&cluster, 1);
         consumer.seek(&tp(0), start + 25).unwrap();
         assert_eq!(take(&mut consumer, 25), (25..50).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_batch_that_unpacks_to_too_much_is_told_with_the_way_past_it() {
+    let cluster = cluster(2);
+    for codec in [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd]
+    {
+        let start = cluster.end_offset("t", 0);
+        fill(&cluster, 0, 0..2, true);
+        let producer = KafkaProducer::builder()
+            .bootstrap_servers(cluster.bootstrap_servers())
+            .compression_type(codec)
+            .max_request_size(20 << 20)
+            .build()
+            .unwrap();
+        let zeros = vec![0; 8 << 20];
+        let sent = producer.send(ProducerRecord::new("t").partition(0).value(&zeros)).unwrap();
+        let bomb = sent.get(LONG).unwrap().offset().unwrap();
+        fill(&cluster, 0, 2..4, true);
+        let mut consumer = options(&cluster)
+            .max_decompressed_batch_bytes(1 << 20)
+            .fetch_max_wait(Duration::from_millis(50))
+            .build()
+            .unwrap();
+        consumer.assign([tp(0), tp(1)]).unwrap();
+        consumer.seek(&tp(0), start).unwrap();
+        consumer.seek_to_end(&[tp(1)]).unwrap();
+        consumer.position(&tp(1)).unwrap();
+        assert_eq!(take(&mut consumer, 2), [0, 1]);
+        let deadline = Instant::now() + LONG;
+        let mut errors = 0;
+        let mut others = Vec::new();
+        while errors < 2 || others.len() < 2 {
+            assert!(Instant::now() < deadline, "{codec:?}: {errors} errors, {others:?}");
+            match consumer.poll(SHORT) {
+                Ok(records) => others.extend(records.iter().map(number)),
+                Err(error) => {
+                    assert_eq!(
+                        (error.kind(), error.topic(), error.partition(), error.offset()),
+                        (ErrorKind::RecordTooLarge, Some("t"), Some(0), Some(bomb + 1))
+                    );
+                    assert!(error.to_string().contains("max.decompressed.batch.bytes"), "{error}");
+                    errors += 1;
+                    if errors == 1 {
+                        fill(&cluster, 1, 7..9, true);
+                    }
+                }
+            }
+        }
+        assert_eq!(others, [7, 8], "the other partition flows on");
+        assert_eq!(consumer.position(&tp(0)).unwrap(), bomb, "nothing is passed silently");
+        consumer.seek(&tp(0), bomb + 1).unwrap();
+        let mut rest = Vec::new();
+        while rest.len() < 2 {
+            assert!(Instant::now() < deadline, "{rest:?}");
+            // One more error of before the seek may have been on its way.
+            rest.extend(
+                consumer
+                    .poll(SHORT)
+                    .map_or_else(|_| Vec::new(), |records| records.iter().map(number).collect()),
+            );
+        }
+        assert_eq!(rest, [2, 3]);
+        let mut consumer = options(&cluster).build().unwrap();
+        consumer.assign([tp(0)]).unwrap();
+        consumer.seek(&tp(0), bomb).unwrap();
+        let records = consumer.poll(LONG).unwrap();
+        assert_eq!(records.iter().next().unwrap().value().as_ref().map(|value| value.len()), Some(8 << 20));
+    }
+}
+
+#[test]
+fn calls_that_look_something_up_keep_to_their_own_timeout() {
+    let cluster = cluster(1);
+    let mut consumer = options(&cluster).group_id("g").build().unwrap();
+    assert!(!consumer.bootstrap_connected());
+    consumer.bootstrap(LONG).unwrap();
+    assert!(consumer.bootstrap_connected() && consumer.cluster().snapshot().brokers().count() == 3);
+    assert_eq!(consumer.config().group_id.as_deref(), Some("g"));
+    assert_eq!(consumer.topics_timeout(LONG).unwrap(), ["t"]);
+    assert_eq!(consumer.partitions_for_topic_timeout("t", LONG).unwrap(), [0]);
+    assert_eq!(consumer.end_offsets_timeout(&[tp(0)], LONG).unwrap()[&tp(0)], 0);
+    for api in [
+        ApiKey::METADATA,
+        ApiKey::LIST_OFFSETS,
+        ApiKey::OFFSET_FETCH,
+        ApiKey::OFFSET_COMMIT,
+        ApiKey::FIND_COORDINATOR,
+    ] {
+        cluster.on(api).always().delay(LONG);
+    }
+    let short = Duration::from_millis(50);
+    let begin = Instant::now();
+    let outcomes = [
+        consumer.topics_timeout(short).map(drop),
+        consumer.partitions_for_topic_timeout("other", short).map(drop),
+        consumer.offsets_for_times_timeout([(tp(0), 0)], short).map(drop),
+        consumer.beginning_offsets_timeout(&[tp(0)], short).map(drop),
+        consumer.end_offsets_timeout(&[tp(0)], short).map(drop),
+        consumer.list_offsets_timeout([(tp(0), OffsetSpec::MaxTimestamp)], short).map(drop),
+        consumer.committed_offsets_timeout(&[tp(0)], short).map(drop),
+        consumer.commit_offsets_timeout([(tp(0), 0)], short),
+    ];
+    for outcome in outcomes {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Timeout);
+    }
+    assert!(begin.elapsed() < LONG, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_poll_returns_as_many_records_as_it_is_asked_for() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..10, false);
+    let mut consumer = options(&cluster).max_poll_records(5).build().unwrap();
+    consumer.assign([tp(0)]).unwrap();
+    assert_eq!(consumer.poll_max(LONG, 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    for (most, expected) in [(1, 1), (7, 7)] {
+        assert_eq!(consumer.poll_max(LONG, most).unwrap().len(), expected);
+    }
+    assert_eq!(consumer.poll(LONG).unwrap().len(), 2);
+    assert_eq!(consumer.position(&tp(0)).unwrap(), 10);
+}
+
+/// The names that kafka-python's consumer and Java's have, save those that `kavka::metrics` tells why it has not.
+const METRICS: &[(&str, &str)] = &[
+    (
+        "consumer-metrics",
+        "last-poll-seconds-ago time-between-poll-avg time-between-poll-max poll-idle-ratio-avg commit-sync-time-ns-total \
+         committed-time-ns-total connection-count connection-creation-rate connection-creation-total \
+         connection-close-rate connection-close-total network-io-rate network-io-total outgoing-byte-rate \
+         outgoing-byte-total incoming-byte-rate incoming-byte-total request-rate request-total request-size-avg \
+         request-size-max response-rate response-total request-latency-avg request-latency-max throttle-time-avg \
+         throttle-time-max",
+    ),
+    (
+        "consumer-node-metrics",
+        "outgoing-byte-rate outgoing-byte-total incoming-byte-rate incoming-byte-total request-rate request-total \
+         request-size-avg request-size-max response-rate response-total request-latency-avg request-latency-max \
+         throttle-time-avg throttle-time-max",
+    ),
+    (
+        "consumer-coordinator-metrics",
+        "heartbeat-response-time-max heartbeat-rate heartbeat-total last-heartbeat-seconds-ago join-time-avg \
+         join-time-max join-rate join-total sync-time-avg sync-time-max sync-rate sync-total commit-latency-avg \
+         commit-latency-max commit-rate commit-total assigned-partitions rebalance-latency-avg rebalance-latency-max \
+         rebalance-latency-total rebalance-total rebalance-rate-per-hour failed-rebalance-total \
+         failed-rebalance-rate-per-hour last-rebalance-seconds-ago partition-revoked-latency-avg \
+         partition-revoked-latency-max partition-assigned-latency-avg partition-assigned-latency-max \
+         partition-lost-latency-avg partition-lost-latency-max",
+    ),
+    (
+        "consumer-fetch-manager-metrics",
+        "fetch-size-avg fetch-size-max bytes-consumed-rate bytes-consumed-total records-per-request-avg \
+         records-consumed-rate records-consumed-total fetch-latency-avg fetch-latency-max fetch-rate fetch-total \
+         fetch-throttle-time-avg fetch-throttle-time-max records-lag-max records-lead-min records-lag records-lag-avg \
+         records-lead records-lead-avg preferred-read-replica",
+    ),
+    ("kafka-metrics-count", "count"),
+];
+
+#[test]
+fn the_metrics_of_other_clients_are_all_there() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..3, false);
+    let mut consumer = options(&cluster).group_id("g").build().unwrap();
+    consumer.subscribe(["t"]).unwrap();
+    take(&mut consumer, 3);
+    consumer.commit().unwrap();
+    consumer.committed(&tp(0)).unwrap();
+    let metrics = consumer.metrics();
+    for (group, names) in METRICS {
+        for name in names.split_whitespace() {
+            let found = metrics.iter().any(|metric| metric.group() == *group && metric.name() == name);
+            assert!(found, "{group} {name}");
+        }
+    }
+    for name in ["commit-sync-time-ns-total", "committed-time-ns-total"] {
+        assert!(metrics.get("consumer-metrics", name).unwrap() > 1000.0, "{name} counts nanoseconds");
     }
 }
 

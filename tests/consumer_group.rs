@@ -296,6 +296,53 @@ fn commits_keep_their_order_and_tell_their_outcome() {
     assert_eq!(cluster.committed("g", "t", 0), Some(9));
 }
 
+#[test]
+fn the_outcome_of_commits_that_nobody_waits_for_is_told() {
+    let cluster = cluster(1);
+    fill(&cluster, 0, 0..10);
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&outcomes);
+    let mut consumer = options(&cluster)
+        .auto_commit_interval(Duration::from_millis(20))
+        .max_poll_records(5)
+        .default_offset_commit_callback(move |offsets, outcome| {
+            let offset = offsets[&tp(0)].offset;
+            told.lock().unwrap().push((offset, outcome.map_err(|error| error.code())));
+            assert!(offset != 10, "the last one");
+        })
+        .build()
+        .unwrap();
+    consumer.subscribe(["t"]).unwrap();
+    let refused = cluster.on(ApiKey::OFFSET_COMMIT).always().error(ErrorCode::GROUP_AUTHORIZATION_FAILED);
+    assert_eq!(consumer.poll(LONG).unwrap().len(), 5);
+    let until = |consumer: &mut KafkaConsumer, expected: (i64, Result<(), Option<ErrorCode>>)| {
+        let deadline = Instant::now() + LONG;
+        while !outcomes.lock().unwrap().contains(&expected) {
+            assert!(Instant::now() < deadline, "{expected:?}: {:?}", outcomes.lock().unwrap());
+            consumer.pause(&[tp(0)]).unwrap();
+            consumer.poll(SHORT).unwrap();
+        }
+    };
+    until(&mut consumer, (5, Err(Some(ErrorCode::GROUP_AUTHORIZATION_FAILED))));
+    refused.remove();
+    until(&mut consumer, (5, Ok(())));
+    // One that has a callback of its own goes there alone.
+    outcomes.lock().unwrap().clear();
+    let (sender, own) = std::sync::mpsc::channel();
+    let offsets = HashMap::from([(tp(0), OffsetAndMetadata::new(1))]);
+    consumer.commit_async_with(Some(offsets), move |_, outcome| sender.send(outcome).unwrap()).unwrap();
+    consumer.commit_async().unwrap();
+    until(&mut consumer, (5, Ok(())));
+    own.recv_timeout(LONG).unwrap().unwrap();
+    assert!(!outcomes.lock().unwrap().iter().any(|(offset, _)| *offset == 1));
+    // The last one, which the close waits for, is told, too; and a panic is an error and no more.
+    consumer.resume(&[tp(0)]).unwrap();
+    assert_eq!(consumer.poll(LONG).unwrap().len(), 5);
+    consumer.close(LONG).unwrap();
+    assert_eq!(outcomes.lock().unwrap().last(), Some(&(10, Ok(()))));
+    assert_eq!(cluster.committed("g", "t", 0), Some(10));
+}
+
 /// Commits a mark when partitions go, and seeks when they come.
 struct Marker;
 
@@ -373,7 +420,13 @@ fn a_slow_program_loses_its_seat_and_comes_back() {
     assert!(consumer.poll(Duration::from_secs(1)).unwrap().is_empty(), "waiting inside does not count");
     assert_eq!(cluster.request_count(ApiKey::LEAVE_GROUP), 0);
     assert!(cluster.wait_for(LONG, |cluster| cluster.request_count(ApiKey::LEAVE_GROUP) == 1));
-    assert_eq!(consumer.poll(LONG).unwrap_err().kind(), ErrorKind::MaxPollExceeded);
+    // The interval was over when the member left; from then on the program is late.
+    let left_at = Instant::now();
+    std::thread::sleep(Duration::from_millis(200));
+    let error = consumer.poll(LONG).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MaxPollExceeded);
+    assert!(error.late_by().unwrap() >= left_at.elapsed() - Duration::from_millis(1), "{error}");
+    assert!(error.to_string().contains("late by"), "{error}");
     poll_until(&mut [&mut consumer], |_| log.0.lock().unwrap().len() >= 3);
     assert_eq!(log.take(), ["assigned [t-0]", "lost [t-0]", "assigned [t-0]"]);
     assert_eq!(cluster.request_count(ApiKey::LEAVE_GROUP), 1);

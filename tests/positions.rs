@@ -305,6 +305,35 @@ fn records_come_from_the_nearest_replica_and_from_the_leader_when_it_dies() {
 }
 
 #[test]
+fn a_duration_says_where_to_begin() {
+    let cluster = Cluster::shared();
+    let topic = unique("dated");
+    cluster.create_topic(&topic, 2, &[]);
+    let producer = KafkaProducer::builder().bootstrap_servers(cluster.bootstrap()).build().unwrap();
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = since_1970.as_millis() as i64;
+    for (number, hours) in [(0, 5), (1, 3), (2, 1), (3, 0)] {
+        let value = number.to_string();
+        for partition in (0..2).filter(|partition| *partition == 0 || hours > 2) {
+            let record = ProducerRecord::new(&topic).partition(partition).value(&value);
+            producer.send(record.timestamp(now - hours * 3_600_000)).unwrap().get(PATIENCE).unwrap();
+        }
+    }
+    let (first, second) = (TopicPartition::new(&*topic, 0), TopicPartition::new(&*topic, 1));
+    let options = || options(cluster).group_id(unique("group")).set("auto.offset.reset", "by_duration:PT2H");
+    let mut consumer = options().build().unwrap();
+    consumer.subscribe([topic.as_str()]).unwrap();
+    assert_eq!(take(&mut consumer, 2), [2, 3], "the last two hours");
+    assert_eq!(consumer.position(&second).unwrap(), 2, "all of it is older: behind the newest");
+
+    // A position that the log does not have goes there, too.
+    let mut consumer = options().build().unwrap();
+    consumer.assign([first.clone()]).unwrap();
+    consumer.seek(&first, 1000).unwrap();
+    assert_eq!(take(&mut consumer, 2), [2, 3]);
+}
+
+#[test]
 fn partitions_added_under_load_are_read_from_their_first_record() {
     let cluster = Cluster::shared();
     let (topic, group) = (unique("grows"), unique("group"));

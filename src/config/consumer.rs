@@ -93,6 +93,12 @@ macro_rules! consumer_options {
             max_partition_fetch_bytes: i32 = 1_048_576,
                 "max.partition.fetch.bytes", "max_partition_fetch_bytes", 0 => i32::MAX as i64;
 
+            /// The most bytes that one batch may have once it is decompressed, so that a small one that unpacks to
+            /// gigabytes is an error of `poll()`, which names the way past it, and takes no memory. kavka's own; Kafka's
+            /// own consumer has no such bound. Defaults to 134217728 (128 MiB).
+            max_decompressed_batch_bytes: usize = 134_217_728,
+                "max.decompressed.batch.bytes", "max_decompressed_batch_bytes", 1 => i32::MAX as i64;
+
             /// The most records that one `poll()` returns. Defaults to 500.
             max_poll_records: usize = 500, "max.poll.records", "max_poll_records", 1 => i32::MAX as i64;
 

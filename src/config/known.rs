@@ -90,6 +90,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("socks5.proxy", "is kafka-python's old name of proxy_url; use that"),
     ("transaction.two.phase.commit.enable", NOT_YET),
     ("metric.reporters", "takes classes of Kafka's own clients; read `metrics()` from any thread instead"),
+    (
+        "metric.group.prefix",
+        "is kafka-python's; kavka's groups of metrics have the names that Kafka's own clients give them",
+    ),
     ("metrics.recording.level", "is not needed: kavka measures everything it has a metric for"),
     ("enable.metrics.push", NOT_YET),
     ("interceptor.classes", JAVA),

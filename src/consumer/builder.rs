@@ -1,8 +1,10 @@
 //! How a consumer is made.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::KafkaConsumer;
+use super::commits::OnCommit;
 use super::core::{Core, OnReset};
 use super::event::{Events, Shared};
 use super::group::sensors::GroupMeter;
@@ -20,6 +22,7 @@ use crate::net::chain::{self, network_methods};
 use crate::net::clock::Clock;
 use crate::net::manager::Manager;
 use crate::serializer::DefaultSerializer;
+use crate::types::{OffsetAndMetadata, TopicPartition};
 
 /// Options of a consumer, by methods or by Kafka's property names; see [`KafkaConsumer::builder`].
 #[must_use = "nothing is connected before build()"]
@@ -29,6 +32,7 @@ pub struct ConsumerBuilder<K = DefaultSerializer, V = DefaultSerializer> {
     key_deserializer: K,
     value_deserializer: V,
     on_reset: Option<OnReset>,
+    on_commit: Option<OnCommit>,
     interceptors: Interceptors,
 }
 
@@ -40,6 +44,7 @@ impl Default for ConsumerBuilder {
             key_deserializer: DefaultSerializer,
             value_deserializer: DefaultSerializer,
             on_reset: None,
+            on_commit: None,
             interceptors: Interceptors::default(),
         }
     }
@@ -53,14 +58,30 @@ impl<K, V> ConsumerBuilder<K, V> {
 
     /// Makes keys of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn key_deserializer<D>(self, key_deserializer: D) -> ConsumerBuilder<D, V> {
-        let Self { config, faults, value_deserializer, on_reset, interceptors, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset, interceptors }
+        let Self { config, faults, value_deserializer, on_reset, on_commit, interceptors, .. } = self;
+        ConsumerBuilder {
+            config,
+            faults,
+            key_deserializer,
+            value_deserializer,
+            on_reset,
+            on_commit,
+            interceptors,
+        }
     }
 
     /// Makes values of bytes. Defaults to [`DefaultSerializer`], which leaves them as they are.
     pub fn value_deserializer<D>(self, value_deserializer: D) -> ConsumerBuilder<K, D> {
-        let Self { config, faults, key_deserializer, on_reset, interceptors, .. } = self;
-        ConsumerBuilder { config, faults, key_deserializer, value_deserializer, on_reset, interceptors }
+        let Self { config, faults, key_deserializer, on_reset, on_commit, interceptors, .. } = self;
+        ConsumerBuilder {
+            config,
+            faults,
+            key_deserializer,
+            value_deserializer,
+            on_reset,
+            on_commit,
+            interceptors,
+        }
     }
 
     /// Adds code that sees each record before it is deserialized, and each commit (KIP-42). Those that were added first
@@ -96,6 +117,36 @@ impl<K, V> ConsumerBuilder<K, V> {
         self
     }
 
+    /// Is told of the outcome of every commit that is not waited for and has no callback of its own: the automatic
+    /// ones, those before a rebalance and before a close included, and
+    /// [`commit_async`](KafkaConsumer::commit_async). It runs on the thread that calls `poll()` or `close()`. Without
+    /// it, failures are logged.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use kavka::KafkaConsumer;
+    /// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
+    /// # let servers = cluster.bootstrap_servers();
+    /// let mut consumer = KafkaConsumer::builder()
+    ///     .bootstrap_servers(servers)
+    ///     .group_id("billing")
+    ///     .default_offset_commit_callback(|offsets, outcome| match outcome {
+    ///         Ok(()) => println!("committed {offsets:?}"),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     })
+    ///     .build()?;
+    /// # consumer.subscribe(["orders"])?;
+    /// # consumer.poll(Duration::from_millis(100))?;
+    /// # Ok::<(), kavka::Error>(())
+    /// ```
+    pub fn default_offset_commit_callback(
+        mut self,
+        tell: impl FnMut(&HashMap<TopicPartition, OffsetAndMetadata>, Result<()>) + Send + 'static,
+    ) -> Self {
+        self.on_commit = Some(Box::new(tell));
+        self
+    }
+
     /// Starts the consumer's IO thread. Connects when the first call needs it.
     ///
     /// # Errors
@@ -125,6 +176,7 @@ impl<K, V> ConsumerBuilder<K, V> {
         })?;
         let mut core = Core::new(config, clock, view, sensors, io, shared, inbox);
         (core.on_reset, core.interceptors) = (self.on_reset, self.interceptors);
+        core.commits.default_callback = self.on_commit;
         Ok(KafkaConsumer {
             core,
             key_deserializer: self.key_deserializer,

@@ -8,19 +8,15 @@ use std::time::Duration;
 use super::builder::ConsumerBuilder;
 use super::core::Core;
 use super::listener::ConsumerRebalanceListener;
-use super::offsets::list_offsets;
 use super::status::ConsumerStatus;
 use super::subscribe::Subscription;
 use super::subscription::Selection;
 use super::waker::ConsumerWaker;
-use crate::cluster::GRACE;
+use crate::config::ConsumerConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::MetricsSnapshot;
 use crate::serializer::DefaultSerializer;
-use crate::types::{
-    ConsumerGroupMetadata, OffsetAndMetadata, OffsetAndTimestamp, OffsetSpec, TopicPartition,
-    check_topic_name,
-};
+use crate::types::{ConsumerGroupMetadata, OffsetAndMetadata, OffsetSpec, TopicPartition, check_topic_name};
 
 /// Reads records from a Kafka cluster, alone or as a member of a group.
 ///
@@ -191,12 +187,24 @@ impl<K, V> KafkaConsumer<K, V> {
         &mut self,
         offsets: impl IntoIterator<Item = (TopicPartition, O)>,
     ) -> Result<()> {
-        let timeout = self.core.default_timeout();
+        self.commit_offsets_timeout(offsets, self.core.default_timeout())
+    }
+
+    /// As [`commit_offsets`](Self::commit_offsets), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`commit_offsets`](Self::commit_offsets).
+    pub fn commit_offsets_timeout<O: Into<OffsetAndMetadata>>(
+        &mut self,
+        offsets: impl IntoIterator<Item = (TopicPartition, O)>,
+        timeout: Duration,
+    ) -> Result<()> {
         self.core.commit(collect_offsets(offsets), timeout)
     }
 
     /// Commits the offsets behind all records that were given out, without waiting. There is no second attempt;
-    /// a failure is logged.
+    /// the outcome goes to [`default_offset_commit_callback`](ConsumerBuilder::default_offset_commit_callback), and
+    /// without one a failure is logged.
     ///
     /// # Errors
     /// As far as they are known at once: [`ErrorKind::IllegalState`], [`ErrorKind::CommitFailed`].
@@ -248,7 +256,19 @@ impl<K, V> KafkaConsumer<K, V> {
         &mut self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, Option<OffsetAndMetadata>>> {
-        let found = self.core.committed_all(partitions.to_vec(), self.core.default_timeout())?;
+        self.committed_offsets_timeout(partitions, self.core.default_timeout())
+    }
+
+    /// As [`committed_offsets`](Self::committed_offsets), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`committed`](Self::committed).
+    pub fn committed_offsets_timeout(
+        &mut self,
+        partitions: &[TopicPartition],
+        timeout: Duration,
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndMetadata>>> {
+        let found = self.core.committed_all(partitions.to_vec(), timeout)?;
         Ok(partitions.iter().cloned().zip(found).collect())
     }
 
@@ -356,150 +376,11 @@ impl<K, V> KafkaConsumer<K, V> {
 
     /// The partitions that are paused, sorted.
     pub fn paused(&self) -> Vec<TopicPartition> {
-        let all = self.core.subscription.iter();
-        let mut paused: Vec<TopicPartition> = all
-            .filter(|(_, partition)| partition.paused)
-            .map(|(_, partition)| partition.tp.clone())
-            .collect();
-        paused.sort_unstable();
-        paused
+        self.core.subscription.paused()
     }
 
     fn check_assigned(&self, partitions: &[TopicPartition]) -> Result<()> {
         partitions.iter().try_for_each(|tp| self.core.subscription.get(tp).map(drop))
-    }
-
-    /// The names of all topics of the cluster that may be seen, sorted, without Kafka's own.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`].
-    pub fn topics(&mut self) -> Result<Vec<String>> {
-        self.core.check_open()?;
-        self.refresh_all()?;
-        let view = self.core.view.snapshot();
-        let mut names: Vec<String> = view
-            .topics()
-            .filter(|topic| !topic.is_internal && topic.error.is_ok())
-            .map(|topic| topic.name.to_string())
-            .collect();
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    /// The numbers of a topic's partitions; empty when there is no such topic. Looks into the cluster when the
-    /// topic is not known yet; never creates it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`].
-    pub fn partitions_for_topic(&mut self, topic: &str) -> Result<Vec<i32>> {
-        self.core.check_open()?;
-        let find = |core: &Core| {
-            let view = core.view.snapshot();
-            let count = view.topic(topic).map_or(0, |topic| topic.partitions.len());
-            (0..i32::try_from(count).unwrap_or(i32::MAX)).collect::<Vec<_>>()
-        };
-        let known = find(&self.core);
-        if !known.is_empty() {
-            return Ok(known);
-        }
-        self.refresh_all()?;
-        Ok(find(&self.core))
-    }
-
-    /// Looks at all topics of the cluster once.
-    fn refresh_all(&self) -> Result<()> {
-        let deadline = self.core.clock.deadline(self.core.default_timeout());
-        self.core.io.run(deadline + GRACE, "metadata of all topics", move |io| async move {
-            io.refresh_all(deadline).await
-        })
-    }
-
-    /// For each partition the first record that is not older than the time, in milliseconds since 1970; `None`
-    /// when all are older.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a negative time, [`ErrorKind::Timeout`],
-    /// [`ErrorKind::UnsupportedVersion`] from brokers before 0.10.1.
-    pub fn offsets_for_times(
-        &mut self,
-        times: impl IntoIterator<Item = (TopicPartition, i64)>,
-    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
-        let wanted = times.into_iter().map(|(tp, time)| (tp, OffsetSpec::Timestamp(time))).collect();
-        self.look_up(wanted, self.core.default_timeout())
-    }
-
-    /// The offset of the oldest record of each partition.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`], and what the brokers say.
-    pub fn beginning_offsets(
-        &mut self,
-        partitions: &[TopicPartition],
-    ) -> Result<HashMap<TopicPartition, i64>> {
-        self.ends(partitions, OffsetSpec::Earliest)
-    }
-
-    /// The offset behind the newest record of each partition; with `read_committed` behind the newest one that
-    /// is decided.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`], and what the brokers say.
-    pub fn end_offsets(&mut self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, i64>> {
-        self.ends(partitions, OffsetSpec::Latest)
-    }
-
-    /// Looks up a place of each partition's log: by time, its ends, and those that Kafka has names for, such as the
-    /// record with the greatest timestamp (KIP-734) and the oldest one that is not in tiered storage (KIP-405).
-    /// `None` where there is none.
-    ///
-    /// ```
-    /// use kavka::types::OffsetSpec;
-    /// # use kavka::{KafkaConsumer, TopicPartition};
-    /// # let cluster = kavka::mock::MockCluster::builder().topic("orders", 1).start()?;
-    /// # cluster.append("orders", 0, [("1", "a"), ("2", "b")])?;
-    /// # let mut consumer =
-    /// #     KafkaConsumer::builder().bootstrap_servers(cluster.bootstrap_servers()).build()?;
-    /// let orders = TopicPartition::new("orders", 0);
-    /// let newest = consumer.list_offsets([(orders.clone(), OffsetSpec::MaxTimestamp)])?;
-    /// println!("{:?}", newest[&orders].map(|newest| newest.timestamp));
-    /// # assert!(newest[&orders].is_some());
-    /// # Ok::<(), kavka::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for a negative time, [`ErrorKind::UnsupportedVersion`] from brokers that do
-    /// not know the place, [`ErrorKind::Timeout`].
-    pub fn list_offsets(
-        &mut self,
-        places: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>,
-    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
-        self.look_up(places.into_iter().collect(), self.core.default_timeout())
-    }
-
-    fn ends(
-        &mut self,
-        partitions: &[TopicPartition],
-        spec: OffsetSpec,
-    ) -> Result<HashMap<TopicPartition, i64>> {
-        let wanted = partitions.iter().map(|tp| (tp.clone(), spec)).collect();
-        let found = self.look_up(wanted, self.core.default_timeout())?;
-        Ok(found.into_iter().filter_map(|(tp, found)| Some((tp, found?.offset))).collect())
-    }
-
-    fn look_up(
-        &mut self,
-        wanted: Vec<(TopicPartition, OffsetSpec)>,
-        timeout: Duration,
-    ) -> Result<HashMap<TopicPartition, Option<OffsetAndTimestamp>>> {
-        self.core.check_open()?;
-        for (tp, spec) in &wanted {
-            spec.code().map_err(|error| error.with_topic(tp.topic()).with_partition(tp.partition()))?;
-        }
-        let deadline = self.core.clock.deadline(timeout);
-        self.core.io.run(deadline + GRACE, "looking up offsets", move |io| async move {
-            let search = list_offsets(&io.cluster, &io.config, wanted);
-            io.cluster.within(deadline, "looking up offsets", search).await
-        })
     }
 
     /// Who commits for the group, for a transactional producer. Never blocks.
@@ -550,6 +431,11 @@ impl<K, V> KafkaConsumer<K, V> {
     /// [`ErrorKind::Closed`], and [`ErrorKind::Timeout`] when the IO thread does not answer within 5 s.
     pub fn status(&mut self) -> Result<ConsumerStatus> {
         self.core.status()
+    }
+
+    /// The options in effect.
+    pub fn config(&self) -> &ConsumerConfig {
+        &self.core.config
     }
 
     /// A handle to wake this consumer with, from any thread.

@@ -16,8 +16,12 @@ use crate::types::{OffsetAndMetadata, TopicPartition};
 /// What a program wants to know of an asynchronous commit.
 pub(super) type CommitCallback = Box<dyn FnOnce(&Offsets, Result<()>) + Send>;
 
+/// What it wants to know of those that have no callback of their own.
+pub(super) type OnCommit = Box<dyn FnMut(&Offsets, Result<()>) + Send>;
+
 #[derive(Default)]
 pub(super) struct Commits {
+    pub(super) default_callback: Option<OnCommit>,
     pub(super) next_id: u64,
     pub(super) under_way: HashMap<u64, (Offsets, Option<CommitCallback>)>,
     pub(super) done: VecDeque<(u64, Result<()>)>,
@@ -53,11 +57,14 @@ impl Core {
             return Ok(());
         }
         let sent = self.to_commit(&offsets)?;
+        let begin = self.clock.now();
         let deadline = self.clock.deadline(timeout);
-        self.io.run(deadline + GRACE, "commit", move |io| {
+        let committed = self.io.run(deadline + GRACE, "commit", move |io| {
             let commit = io.group().map(|group| group.commit(sent, committer, true));
             async move { io.cluster.within(deadline, "commit", async { commit?.await }).await }
-        })?;
+        });
+        self.poll_times.committing(begin, self.clock.now());
+        committed?;
         self.commit_done(&offsets);
         Ok(())
     }
@@ -98,17 +105,29 @@ impl Core {
             if outcome.is_ok() {
                 self.commit_done(&offsets);
             }
-            match (callback, outcome) {
-                (Some(callback), outcome) => {
-                    let call = AssertUnwindSafe(|| callback(&offsets, outcome));
-                    if let Err(panic) = catch_unwind(call) {
-                        let text = format!("the commit's callback panicked: {}", panic_text(&*panic));
-                        self.errors.push_back(Error::new(ErrorKind::Panic, text));
-                    }
-                }
-                (None, Err(error)) => log::warn!("automatic commit: {error}"),
-                (None, Ok(())) => {}
+            match callback {
+                Some(callback) => self.call(|_| callback(&offsets, outcome)),
+                None => self.tell_commit(&offsets, outcome),
             }
+        }
+    }
+
+    /// Tells the program of a commit that has no callback of its own.
+    fn tell_commit(&mut self, offsets: &Offsets, outcome: Result<()>) {
+        if let Err(error) = &outcome {
+            log::warn!("commit that nobody waits for: {error}");
+        }
+        if let Some(mut tell) = self.commits.default_callback.take() {
+            self.call(|_| tell(offsets, outcome));
+            self.commits.default_callback = Some(tell);
+        }
+    }
+
+    /// Runs code of the program. It may not bring the consumer down.
+    fn call(&mut self, code: impl FnOnce(&Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| code(self))) {
+            let text = format!("the commit's callback panicked: {}", panic_text(&*panic));
+            self.errors.push_back(Error::new(ErrorKind::Panic, text));
         }
     }
 
@@ -164,7 +183,11 @@ impl Core {
         if !self.config.enable_auto_commit || offsets.is_empty() {
             return Ok(());
         }
-        self.commit(offsets, timeout)
+        let outcome = self.commit(offsets.clone(), timeout);
+        if self.commits.default_callback.is_some() {
+            self.tell_commit(&offsets, outcome.clone());
+        }
+        outcome
     }
 
     pub(super) fn committed(
@@ -182,11 +205,14 @@ impl Core {
         timeout: Duration,
     ) -> Result<Vec<Option<OffsetAndMetadata>>> {
         self.check_open()?;
+        let begin = self.clock.now();
         let deadline = self.clock.deadline(timeout);
-        self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
+        let found = self.io.run(deadline + GRACE, "committed offsets", move |io| async move {
             let ask = async { io.group()?.committed(&partitions).await };
             io.cluster.within(deadline, "committed offsets", ask).await
-        })
+        });
+        self.poll_times.asking_for_commits(begin, self.clock.now());
+        found
     }
 
     /// Waits for the commits that are under way, and runs their callbacks.

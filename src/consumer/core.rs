@@ -146,7 +146,11 @@ impl Core {
     }
 
     fn next_error(&mut self) -> Result<()> {
-        self.errors.pop_front().map_or(Ok(()), Err)
+        let Some(error) = self.errors.pop_front() else { return Ok(()) };
+        match self.shared.poll_due().filter(|_| error.kind() == ErrorKind::MaxPollExceeded) {
+            Some(due) => Err(error.with_late_by(self.clock.now().saturating_duration_since(due))),
+            None => Err(error),
+        }
     }
 
     /// Waits for an event. False when the deadline has passed.
@@ -171,7 +175,7 @@ impl Core {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Fetched(chunk) => {
-                let limits = DecompressLimits::default();
+                let limits = DecompressLimits { max_bytes: self.config.max_decompressed_batch_bytes };
                 self.chunks.push(Reader::new(chunk, self.config.check_crcs, limits, self.sensors.clone()));
             }
             Event::FetchFailed(slot, failure) => self.fetch_failed(slot, failure),
@@ -224,7 +228,9 @@ impl Core {
         self.subscription.refetch(slot);
         self.flush();
         log::warn!("{tp}: {error}{}", if report { "" } else { "; fetching it again" });
-        report.then(|| Error::from(error).with_topic(tp.topic()).with_partition(tp.partition()))
+        let too_large = matches!(error, RecordError::TooLarge { .. });
+        let error = Error::from(error).with_topic(tp.topic()).with_partition(tp.partition());
+        report.then(|| if too_large { error.context("max.decompressed.batch.bytes") } else { error })
     }
 
     /// Keeps an error for the next call.

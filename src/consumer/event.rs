@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
+use parking_lot::Mutex;
 
 use super::buffer::Chunk;
 use super::group::sensors::GroupMeter;
@@ -124,6 +125,8 @@ pub(super) struct Shared {
     activity: AtomicU64,
     /// The member's epoch in the new protocol, which changes without a rebalance.
     member_epoch: AtomicI32,
+    /// When the poll was due that did not come in time.
+    poll_due: Mutex<Option<Instant>>,
     /// What the member measures, on either thread.
     pub(super) meter: GroupMeter,
 }
@@ -162,6 +165,14 @@ impl Shared {
     #[inline]
     pub(super) fn set_activity(&self, activity: u64) {
         self.activity.store(activity, Ordering::Relaxed);
+    }
+
+    pub(super) fn poll_was_due(&self, due: Instant) {
+        *self.poll_due.lock() = Some(due);
+    }
+
+    pub(super) fn poll_due(&self) -> Option<Instant> {
+        *self.poll_due.lock()
     }
 
     pub(super) fn set_member_epoch(&self, epoch: i32) {

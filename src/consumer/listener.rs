@@ -1,5 +1,6 @@
 //! What a program is told of rebalances.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -136,6 +137,31 @@ impl RebalanceContext<'_> {
         self.core.subscription.set_paused(partition, true)
     }
 
+    /// Goes on with a paused partition.
+    ///
+    /// # Errors
+    /// [`IllegalState`](crate::ErrorKind::IllegalState) when the partition is not assigned.
+    pub fn resume(&mut self, partition: &TopicPartition) -> Result<()> {
+        self.core.subscription.set_paused(partition, false)
+    }
+
+    /// The partitions that are paused, sorted.
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        self.core.subscription.paused()
+    }
+
+    /// What the group has committed for each of these partitions; `None` for nothing.
+    ///
+    /// # Errors
+    /// As [`KafkaConsumer::committed_offsets`](super::KafkaConsumer::committed_offsets).
+    pub fn committed_offsets(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, Option<OffsetAndMetadata>>> {
+        let found = self.core.committed_all(partitions.to_vec(), self.core.default_timeout())?;
+        Ok(partitions.iter().cloned().zip(found).collect())
+    }
+
     /// The partitions of the consumer.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.core.subscription.assignment()
@@ -210,7 +236,12 @@ impl Core {
             News::Assigned => &sensors.assigned,
             News::Lost => &sensors.lost,
         };
-        sensor.record_millis(now.saturating_duration_since(begin), now);
+        let took = now.saturating_duration_since(begin);
+        sensor.record_millis(took, now);
+        if took > LONG_CALL {
+            // The group waits for it, as far as the rebalance does.
+            log::warn!("{} took {took:?}", news.method());
+        }
         match outcome {
             Ok(outcome) => outcome.map_err(|error| error.context(news.method())),
             Err(panic) => {
@@ -220,3 +251,6 @@ impl Core {
         }
     }
 }
+
+/// A listener that takes longer than this is worth a line of the log.
+const LONG_CALL: Duration = Duration::from_secs(1);

@@ -20,6 +20,7 @@ mod group;
 mod interceptor;
 mod io;
 mod listener;
+mod lookups;
 mod membership;
 mod offsets;
 mod pattern;

@@ -26,21 +26,42 @@ impl<K: Deserializer, V: Deserializer> KafkaConsumer<K, V> {
     /// next call returns the same error: seek past it, with what [`DeserializationFailure`](super::DeserializationFailure)
     /// says of it.
     pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K::Output, V::Output>> {
+        self.poll_max(timeout, self.core.config.max_poll_records)
+    }
+
+    /// As [`poll`](Self::poll), returning up to `max_records` instead of `max_poll_records`.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll), and [`ErrorKind::InvalidArgument`] for a maximum of none.
+    pub fn poll_max(
+        &mut self,
+        timeout: Duration,
+        max_records: usize,
+    ) -> Result<ConsumerRecords<K::Output, V::Output>> {
+        if max_records == 0 {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "a poll for at most 0 records returns nothing",
+            ));
+        }
         self.check_selection()?;
         self.core.enter();
         self.core.subscription.settle();
         (self.core.iterated, self.core.straight_on) = (false, false);
         self.core.poll_times.entered(self.core.clock.now());
         let deadline = self.core.clock.deadline(timeout);
-        let outcome = self.poll_until(deadline);
+        let outcome = self.poll_until(deadline, max_records);
         self.core.poll_times.left(self.core.clock.now());
         self.core.leave();
         outcome
     }
 
-    fn poll_until(&mut self, deadline: Instant) -> Result<ConsumerRecords<K::Output, V::Output>> {
+    fn poll_until(
+        &mut self,
+        deadline: Instant,
+        most: usize,
+    ) -> Result<ConsumerRecords<K::Output, V::Output>> {
         let mut records = ConsumerRecords::new();
-        let most = self.core.config.max_poll_records;
         while self.core.fill(deadline)? {
             self.collect(&mut records, most);
             if !records.is_empty() {

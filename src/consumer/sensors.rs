@@ -103,6 +103,12 @@ crate::sensors! {
         idle: Sensor {
             "poll-idle-ratio-avg" = Avg, "The average part of the time that the program spends inside of poll.";
         }
+        commits: Sensor {
+            "commit-sync-time-ns-total" = Total, "The time in ns that the program has waited for commits.";
+        }
+        committed: Sensor {
+            "committed-time-ns-total" = Total, "The time in ns that the program has waited for committed offsets.";
+        }
         last: Computed {
             "last-poll-seconds-ago" = Value, "Seconds since the last call of poll(), or -1.";
         }
@@ -275,7 +281,19 @@ impl PollTimes {
         *self.last.lock() = Some(now);
     }
 
+    pub(super) fn committing(&self, begin: Instant, now: Instant) {
+        self.sensors.commits.record(nanos(begin, now), now);
+    }
+
+    pub(super) fn asking_for_commits(&self, begin: Instant, now: Instant) {
+        self.sensors.committed.record(nanos(begin, now), now);
+    }
+
     pub(super) fn left(&mut self, now: Instant) {
         self.inside = self.entered.map_or(Duration::ZERO, |entered| now.saturating_duration_since(entered));
     }
+}
+
+fn nanos(begin: Instant, now: Instant) -> f64 {
+    now.saturating_duration_since(begin).as_nanos() as f64
 }

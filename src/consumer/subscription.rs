@@ -139,6 +139,14 @@ impl SubscriptionState {
         all
     }
 
+    /// The paused ones, sorted.
+    pub(super) fn paused(&self) -> Vec<TopicPartition> {
+        let paused = self.iter().filter(|(_, partition)| partition.paused);
+        let mut paused: Vec<TopicPartition> = paused.map(|(_, partition)| partition.tp.clone()).collect();
+        paused.sort_unstable();
+        paused
+    }
+
     /// # Errors
     /// [`ErrorKind::IllegalState`] when the partition is not assigned.
     pub(super) fn get(&self, tp: &TopicPartition) -> Result<&PartitionState> {

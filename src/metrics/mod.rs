@@ -28,6 +28,15 @@
 //! # Ok::<(), kavka::Error>(())
 //! ```
 //!
+//! # What is left out
+//!
+//! Of the Java client's metrics those of its network thread (`io-time-ns-avg`, `io-wait-ratio`, `select-rate` and their
+//! like): kavka's IO thread works differently, and `network-io-rate` tells how busy it is. Those of logins
+//! (`successful-authentication-total`, `failed-authentication-total`, `reauthentication-latency-avg` and their like): a
+//! login that fails is an error of whoever waits for it, and a line of the log. Those of the queues inside of Java's
+//! consumer (`application-event-queue-size` and its like), and `app-info`, which tells a version. kafka-python's plain
+//! names of topics and nodes in the names of groups are tags here, as in Java.
+//!
 //! # Adding metrics
 //!
 //! For those who work on kavka, or build a client of their own on [`net`](crate::net). A client has one [`Registry`].

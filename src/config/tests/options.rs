@@ -132,6 +132,7 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.max.bytes", "52428800"),
     ("buffer.memory", "52428800"),
     ("max.partition.fetch.bytes", "1048576"),
+    ("max.decompressed.batch.bytes", "134217728"),
     ("max.poll.records", "500"),
     ("max.poll.interval.ms", "300000"),
     ("session.timeout.ms", "45000"),

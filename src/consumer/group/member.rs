@@ -170,6 +170,7 @@ impl Coordinator {
                 self.0.group_id
             );
             log::warn!("{text}");
+            self.0.events.shared().poll_was_due(since + limit);
             let error = Error::new(ErrorKind::MaxPollExceeded, text);
             let patience = net.now() + self.0.config.common.request_timeout;
             if let Some(Err(error)) = net.until(patience, self.leave_late(error)).await {
