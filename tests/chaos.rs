@@ -5,6 +5,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test measures with its own clock, and paces its faults")]
 
+#[path = "chaos/anew.rs"]
+mod anew;
 #[path = "chaos/transactions.rs"]
 mod transactions;
 

@@ -19,8 +19,9 @@ macro_rules! producer_options {
             /// an error. Defaults to `true`.
             enable_idempotence: bool = true, "enable.idempotence", "enable_idempotence";
 
-            /// The time from `send()` to the outcome: waiting in the batch, retries and the answer. At least
-            /// `linger` plus `request_timeout`. Defaults to 2 minutes.
+            /// The time from the moment when `send()` put a record into a new batch to the outcome: waiting in the
+            /// batch, retries and the answer. What `send()` itself waits for, metadata and memory, comes before, bounded
+            /// by `max_block`. At least `linger` plus `request_timeout`. Defaults to 2 minutes.
             delivery_timeout: Duration = Duration::from_secs(120),
                 "delivery.timeout.ms", "delivery_timeout_ms", 1 => MAX_MS;
 

@@ -37,6 +37,10 @@
 //! consumer (`application-event-queue-size` and its like), and `app-info`, which tells a version. kafka-python's plain
 //! names of topics and nodes in the names of groups are tags here, as in Java.
 //!
+//! Of kafka-python's module these have no counterpart: histograms and percentiles, which no client of Kafka
+//! fills; quotas and the expiry of sensors, since what is measured lives as long as what it is measured of; and
+//! reporters, for [`metrics()`](crate::KafkaProducer::metrics) can be read whenever a program wants to report.
+//!
 //! # Adding metrics
 //!
 //! For those who work on kavka, or build a client of their own on [`net`](crate::net). A client has one [`Registry`].

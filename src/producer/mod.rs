@@ -65,6 +65,9 @@ use shared::{Shared, with_topic};
 /// producer.close(Duration::from_secs(5))?;
 /// # Ok::<(), kavka::Error>(())
 /// ```
+///
+/// Of kafka-python's class two things have no counterpart: `max_usable_produce_magic`, for each batch gets the format
+/// that its brokers take, and the chaining of futures, for which there are callbacks.
 pub struct KafkaProducer<K = DefaultSerializer, V = DefaultSerializer> {
     shared: Shared,
     key_serializer: K,
