@@ -488,6 +488,32 @@ fn a_producer_that_idles_logs_nothing() {
 }
 
 #[test]
+fn a_drop_says_in_one_line_what_it_gave_up() {
+    watch_log();
+    let mock = MockCluster::builder().topic("orders", 1).start().unwrap();
+    let producer = KafkaProducer::builder()
+        .bootstrap_servers(mock.bootstrap_servers())
+        .max_in_flight_requests_per_connection(1_usize)
+        .drop_timeout(ms(50))
+        .build()
+        .unwrap();
+    let send = |value: &str| producer.send(ProducerRecord::new("orders").value(value)).unwrap();
+    send("first").get(PATIENCE).unwrap();
+    let silent = mock.on(ApiKey::PRODUCE).always().never_answer();
+    send("sent");
+    assert!(mock.wait_for(PATIENCE, |_| silent.hits() == 1));
+    send("unsent");
+    // By a thread whose name tells its lines from those of others.
+    let dropping = thread::Builder::new().name("dropping".to_owned());
+    dropping.spawn(move || drop(producer)).unwrap().join().unwrap();
+    let lines: Vec<Line> = LINES.lock().iter().filter(|line| line.thread == "dropping").cloned().collect();
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(line.level, log::Level::Warn);
+    let text = "gave up 2 records in 2 batches, of which 1 may have been written";
+    assert!(line.text.contains("dropped a producer") && line.text.contains(text), "{}", line.text);
+}
+
+#[test]
 fn a_producer_under_load_says_now_and_then_that_its_broker_is_down() {
     watch_log();
     let mock = MockCluster::builder().topic("orders", 6).start().unwrap();

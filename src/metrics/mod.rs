@@ -31,11 +31,9 @@
 //! # What is left out
 //!
 //! Of the Java client's metrics those of its network thread (`io-time-ns-avg`, `io-wait-ratio`, `select-rate` and their
-//! like): kavka's IO thread works differently, and `network-io-rate` tells how busy it is. Those of logins
-//! (`successful-authentication-total`, `failed-authentication-total`, `reauthentication-latency-avg` and their like): a
-//! login that fails is an error of whoever waits for it, and a line of the log. Those of the queues inside of Java's
-//! consumer (`application-event-queue-size` and its like), and `app-info`, which tells a version. kafka-python's plain
-//! names of topics and nodes in the names of groups are tags here, as in Java.
+//! like): kavka's IO thread works differently, and `network-io-rate` tells how busy it is. Those of the queues inside of
+//! Java's consumer (`application-event-queue-size` and its like), and `app-info`, which tells a version. kafka-python's
+//! plain names of topics and nodes in the names of groups are tags here, as in Java.
 //!
 //! Of kafka-python's module these have no counterpart: histograms and percentiles, which no client of Kafka
 //! fills; quotas and the expiry of sensors, since what is measured lives as long as what it is measured of; and
