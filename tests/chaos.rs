@@ -18,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use kavka::config::{AutoOffsetReset, CompressionType};
-use kavka::consumer::{ConsumerRebalanceListener, RebalanceContext};
+use kavka::config::{Assignor, AutoOffsetReset, CompressionType, GroupProtocol};
+use kavka::consumer::{ConsumerBuilder, ConsumerRebalanceListener, RebalanceContext};
 use kavka::mock::MockCluster;
 use kavka::protocol::ApiKey;
 use kavka::{
@@ -30,7 +30,7 @@ use kavka::{
 const TOPIC: &str = "t";
 const GROUP: &str = "g";
 const PATIENCE: Duration = Duration::from_secs(30);
-const SEEDS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+const SEEDS: [u64; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 /// One test at a time: they count threads.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -82,10 +82,44 @@ fn seeds() -> Vec<u64> {
     }
 }
 
+/// How the group's members come to agree.
+#[derive(Clone, Copy)]
+enum Kind {
+    Eager,
+    Cooperative,
+    Modern,
+}
+
+impl Kind {
+    fn builder(self, rng: &mut Rng, is_gentle: bool) -> ConsumerBuilder {
+        let ms = Duration::from_millis;
+        let builder = KafkaConsumer::builder().group_id(GROUP);
+        let session = if is_gentle { 20_000 } else { *choose(rng, &[400, 1500, 10_000]) };
+        let interval = *choose(rng, &[20, 100]);
+        let assignor = match self {
+            Self::Eager => Assignor::Range,
+            Self::Cooperative => Assignor::CooperativeSticky,
+            // There the brokers decide on times.
+            Self::Modern => return builder.group_protocol(GroupProtocol::Consumer),
+        };
+        let builder = builder.partition_assignment_strategy([assignor]);
+        builder.session_timeout(ms(session)).heartbeat_interval(ms(interval))
+    }
+
+    /// What coordinators say to it when something is wrong.
+    fn errors(self) -> &'static [(ApiKey, &'static [ErrorCode])] {
+        match self {
+            Self::Eager | Self::Cooperative => &GROUP_ERRORS,
+            Self::Modern => &MODERN_GROUP_ERRORS,
+        }
+    }
+}
+
 /// All that one seed does.
 struct Round {
     cluster: MockCluster,
     partitions: i32,
+    kind: Kind,
     /// Faults touch neither connections nor the group's APIs, and members leave by close: each record is read
     /// exactly once.
     is_gentle: bool,
@@ -112,10 +146,13 @@ impl Round {
             // Larger batches have to be split.
             builder = builder.message_max_bytes(rng.usize(150..400));
         }
+        let is_gentle = rng.u32(0..3) == 0;
+        let session = Duration::from_millis(if is_gentle { 20_000 } else { 1500 });
         let round = Self {
-            cluster: builder.start().unwrap(),
+            cluster: builder.consumer_group_timeouts(Duration::from_millis(50), session).start().unwrap(),
             partitions,
-            is_gentle: rng.u32(0..3) == 0,
+            kind: [Kind::Eager, Kind::Cooperative, Kind::Modern][(seed % 3) as usize],
+            is_gentle,
             calm: AtomicBool::new(false),
             done: AtomicBool::new(false),
             seen: Mutex::default(),
@@ -324,7 +361,7 @@ impl Round {
     }
 
     fn group_error(&self, rng: &mut Rng) {
-        let (api, codes) = *choose(rng, &GROUP_ERRORS);
+        let (api, codes) = *choose(rng, self.kind.errors());
         self.cluster.on(api).times(rng.u64(1..4)).error(*choose(rng, codes));
     }
 
@@ -333,7 +370,7 @@ impl Round {
         let api = match rng.u32(0..4) {
             0 => *choose(rng, &DATA_APIS),
             1 => ApiKey::PRODUCE,
-            2 => choose(rng, &GROUP_ERRORS).0,
+            2 => choose(rng, self.kind.errors()).0,
             _ => ApiKey::FETCH,
         };
         let from = rng.u64(1..4);
@@ -361,18 +398,16 @@ impl Round {
         let name = format!("member-{}", self.members.fetch_add(1, Ordering::SeqCst));
         let calm = self.calm.load(Ordering::SeqCst);
         let auto_commit = rng.bool();
-        let session = if self.is_gentle { 20_000 } else { *choose(rng, &[400, 1500, 10_000]) };
-        let mut consumer = KafkaConsumer::builder()
+        let mut consumer = self
+            .kind
+            .builder(rng, self.is_gentle)
             .bootstrap_servers(self.cluster.bootstrap_servers())
             .client_id(&name)
-            .group_id(GROUP)
             .auto_offset_reset(AutoOffsetReset::Earliest)
             .enable_auto_commit(auto_commit)
             .auto_commit_interval(ms(*choose(rng, &[0, 20, 200])))
-            .session_timeout(ms(session))
             // A JoinGroup that is never answered is waited for a bit longer than this.
             .max_poll_interval(if self.is_gentle { ms(300_000) } else { ms(3000) })
-            .heartbeat_interval(ms(*choose(rng, &[20, 100])))
             .max_poll_records(if calm { 500 } else { *choose(rng, &[1, 10, 500]) })
             .enable_incremental_fetch_sessions(rng.u32(0..4) > 0)
             .fetch_max_wait(ms(*choose(rng, &[10, 100, 400])))
@@ -706,6 +741,23 @@ const MEMBER_ERRORS: &[ErrorCode] = &[
     ErrorCode::ILLEGAL_GENERATION,
 ];
 
+const MODERN_GROUP_ERRORS: [(ApiKey, &[ErrorCode]); 4] = [
+    (ApiKey::FIND_COORDINATOR, &[ErrorCode::COORDINATOR_NOT_AVAILABLE]),
+    (
+        ApiKey::CONSUMER_GROUP_HEARTBEAT,
+        &[
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+            ErrorCode::NOT_COORDINATOR,
+            ErrorCode::UNKNOWN_MEMBER_ID,
+            ErrorCode::FENCED_MEMBER_EPOCH,
+        ],
+    ),
+    (
+        ApiKey::OFFSET_COMMIT,
+        &[ErrorCode::NOT_COORDINATOR, ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::STALE_MEMBER_EPOCH],
+    ),
+    (ApiKey::OFFSET_FETCH, COORDINATOR_ERRORS),
+];
 const GROUP_ERRORS: [(ApiKey, &[ErrorCode]); 7] = [
     (ApiKey::FIND_COORDINATOR, &[ErrorCode::COORDINATOR_NOT_AVAILABLE]),
     (

@@ -174,7 +174,10 @@ impl Coordinator {
         let code = self.request(i16::MAX, config.common.request_timeout, request).await?.error_code;
         match code {
             // Who is not a member any more has left.
-            ErrorCode::NONE | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_ID_NOT_FOUND => Ok(()),
+            ErrorCode::NONE
+            | ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::FENCED_MEMBER_EPOCH
+            | ErrorCode::GROUP_ID_NOT_FOUND => Ok(()),
             code => {
                 let moved = self.has_moved(code);
                 let error = self.error(code, "leaving (ConsumerGroupHeartbeat)");
