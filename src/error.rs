@@ -63,6 +63,8 @@ pub enum ErrorKind {
     IllegalState,
     /// The client has been closed, or its IO thread is gone.
     Closed,
+    /// The client was built before a fork, and is used in the child, which does not have its IO thread.
+    ForkedProcess,
     /// A deadline passed. The text names the phase that ran out of time.
     Timeout,
     /// A connection could not be made, or was lost.
@@ -316,7 +318,10 @@ impl Error {
             Verdict::Fatal => true,
             Verdict::Natural => matches!(
                 self.0.kind,
-                ErrorKind::ProducerFenced | ErrorKind::FencedInstance | ErrorKind::Closed
+                ErrorKind::ProducerFenced
+                    | ErrorKind::FencedInstance
+                    | ErrorKind::Closed
+                    | ErrorKind::ForkedProcess
             ),
             _ => false,
         }

@@ -464,6 +464,11 @@ impl<K, V> KafkaConsumer<K, V> {
         if core.closed {
             return Ok(());
         }
+        if let Err(forked) = core.io.remote().check_process() {
+            // Group, commits and connections are the parent's.
+            core.closed = true;
+            return Err(forked);
+        }
         let deadline = core.clock.deadline(options.timeout);
         let left = |core: &Core| deadline.saturating_duration_since(core.clock.now());
         core.settle_polled();

@@ -98,7 +98,10 @@ impl Core {
     }
 
     pub(super) fn check_open(&self) -> Result<()> {
-        if self.closed { Err(Error::new(ErrorKind::Closed, "the consumer is closed")) } else { Ok(()) }
+        if self.closed {
+            return Err(Error::new(ErrorKind::Closed, "the consumer is closed"));
+        }
+        self.io.remote().check_process()
     }
 
     /// The program is inside of a call that waits for records: time does not count against it.

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 
 use super::clock::Clock;
 use super::event_loop::{EventLoop, Net};
+use super::process::Process;
 use super::wakeup::Wakeup;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,6 +44,7 @@ pub struct Remote<S: 'static> {
 
 struct Shared {
     name: String,
+    process: Process,
     /// Disconnected once the thread has ended and `failure` is set.
     ended: Receiver<()>,
     /// Why the thread ended, when it was not told to.
@@ -63,7 +65,12 @@ impl<S: 'static> IoThread<S> {
         let (end, ended) = crossbeam_channel::bounded::<()>(0);
         let (started, start) = crossbeam_channel::bounded::<Result<()>>(1);
         let wakeup = Wakeup::new();
-        let shared = Arc::new(Shared { name: name.clone(), ended, failure: Mutex::new(None) });
+        let shared = Arc::new(Shared {
+            name: name.clone(),
+            process: Process::this(),
+            ended,
+            failure: Mutex::new(None),
+        });
         let remote = Remote { jobs, wakeup: wakeup.clone(), shared: Arc::clone(&shared), clock };
         let body = move || {
             let _end = end;
@@ -112,6 +119,10 @@ impl<S: 'static> IoThread<S> {
     ///
     /// Returns whether it has ended. On the IO thread itself this only asks.
     pub fn shutdown(&self, timeout: Duration) -> bool {
+        if self.remote.shared.process.was_forked() {
+            // There is no such thread here.
+            return true;
+        }
         self.stop();
         if on_io_thread() {
             return false;
@@ -135,6 +146,11 @@ impl<S: 'static> IoThread<S> {
 
 impl<S: 'static> Drop for IoThread<S> {
     fn drop(&mut self) {
+        if self.remote.shared.process.was_forked() {
+            // The handle is that of a thread of the parent.
+            std::mem::forget(self.thread.get_mut().take());
+            return;
+        }
         self.stop();
     }
 }
@@ -147,6 +163,7 @@ impl<S: 'static> Remote<S> {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] at the deadline, [`ErrorKind::Closed`] when the thread is gone,
+    /// [`ErrorKind::ForkedProcess`] in a child of the process that it runs in,
     /// [`ErrorKind::IllegalState`] when called on the IO thread itself, and whatever the future returns.
     pub fn run<T, F, Fut>(&self, deadline: Instant, what: &str, f: F) -> Result<T>
     where
@@ -208,8 +225,19 @@ impl<S: 'static> Remote<S> {
         self.clock
     }
 
+    /// Whether this is the process that the thread runs in. Cheap, but a system call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedProcess`] in a child of it.
+    pub fn check_process(&self) -> Result<()> {
+        self.shared.process.check()
+    }
+
     /// The error of a call that found the thread gone.
     pub fn gone(&self) -> Error {
+        if let Err(forked) = self.check_process() {
+            return forked;
+        }
         // A thread that panics drops its callers' reply senders before it can say why.
         if !on_io_thread() {
             let _ = self.shared.ended.recv_deadline(self.clock.deadline(LAST_WORDS));
@@ -221,6 +249,9 @@ impl<S: 'static> Remote<S> {
     }
 
     fn send(&self, job: Job<S>) -> bool {
+        if self.shared.process.was_forked() {
+            return false;
+        }
         let sent = self.jobs.send(job).is_ok();
         self.wakeup.notify();
         sent

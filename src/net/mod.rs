@@ -62,6 +62,7 @@ pub mod http_connect;
 pub mod inet;
 pub mod manager;
 pub mod meter;
+pub(crate) mod process;
 pub mod proxy;
 pub mod sasl;
 pub mod socks5;

@@ -1,7 +1,7 @@
 //! How a producer is made.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use super::accumulator::{Accumulator, Choice};
 use super::interceptor::{Interceptors, ProducerInterceptor};
@@ -136,6 +136,7 @@ impl<K, V> ProducerBuilder<K, V> {
             io,
             ignore_keys,
             closed: AtomicBool::new(false),
+            process_seen: AtomicI64::new(i64::MIN),
         };
         Ok(KafkaProducer {
             shared,

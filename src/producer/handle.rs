@@ -15,6 +15,7 @@ use super::memory::Permit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::bridge::{on_io_thread, panic_text};
 use crate::net::clock::Clock;
+use crate::net::process::Process;
 use crate::types::TopicPartition;
 
 /// A record that is on its way: resolves to its [`RecordMetadata`] once it was acknowledged, or to an error.
@@ -245,6 +246,8 @@ pub(super) enum Outcome {
 /// The shared outcome of a batch.
 pub(super) struct BatchHandle {
     topic_partition: TopicPartition,
+    /// That of the thread that gives it its outcome.
+    process: Process,
     /// How many records it has; 0 until it is closed.
     records: AtomicU32,
     outcome: OnceLock<Outcome>,
@@ -283,6 +286,7 @@ impl BatchHandle {
         };
         Self {
             topic_partition,
+            process: Process::this(),
             records: AtomicU32::new(records),
             outcome: OnceLock::new(),
             waiting: Mutex::new(waiting),
@@ -384,6 +388,7 @@ impl BatchHandle {
         if let Some(outcome) = self.outcome.get() {
             return Ok(outcome);
         }
+        self.process.check()?;
         if on_io_thread() {
             return Err(Error::new(
                 ErrorKind::IllegalState,

@@ -226,7 +226,8 @@ impl<K, V> KafkaProducer<K, V> {
         flushed
     }
 
-    /// Flushes, stops the IO thread, and ends every handle that is still open. A second call does nothing.
+    /// Flushes, stops the IO thread, and ends every handle that is still open. A second call does nothing, nor does
+    /// one in a forked child, since all of it belongs to the parent.
     ///
     /// # Errors
     /// [`CloseError`] when `timeout` did not suffice. It tells how many records were given up, and how many of these

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::accumulator::{Accumulator, PartitionQueue, RawRecord, TopicQueues};
@@ -32,6 +32,8 @@ pub(super) struct Shared {
     /// Keys choose no partition.
     pub(super) ignore_keys: bool,
     pub(super) closed: AtomicBool,
+    /// When it was last seen that the process is still the same one.
+    pub(super) process_seen: AtomicI64,
 }
 
 impl Shared {
@@ -45,6 +47,7 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> Result<FutureRecordMetadata> {
         self.check_not_closed()?;
+        self.check_process(record.timestamp)?;
         match &self.transaction {
             None => self.append(topic, partition, record, partitioner, deadline),
             Some(gate) => {
@@ -58,6 +61,18 @@ impl Shared {
     #[inline]
     pub(super) fn check_not_closed(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Looks from time to time whether this is a fork of the producer's process. The time is the record's, which is at
+    /// hand and moves on.
+    #[inline]
+    fn check_process(&self, timestamp: i64) -> Result<()> {
+        let moment = timestamp >> MOMENT_BITS;
+        if self.process_seen.load(Ordering::Relaxed) != moment {
+            self.io.remote().check_process()?;
+            self.process_seen.store(moment, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Puts a record into the batch of its partition.
@@ -114,6 +129,7 @@ impl Shared {
         if size > self.accumulator.memory().total() {
             return Err(self.too_large(topic, size, "buffer.memory", self.accumulator.memory().total()));
         }
+        self.io.remote().check_process()?;
         // A callback that sends must not block the thread that would free what it waits for.
         let deadline = match deadline {
             Some(deadline) => deadline,
@@ -295,6 +311,7 @@ impl Shared {
                 "flush would block the IO thread: do not call it in a callback",
             ));
         }
+        self.io.remote().check_process()?;
         let _flushing = self.accumulator.flush();
         let mut left = self.accumulator.incomplete();
         while let Some(batch) = left.last() {
@@ -317,6 +334,10 @@ impl Shared {
 
     pub(super) fn close(&self, timeout: Duration) -> Result<(), CloseError> {
         if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        if self.io.remote().check_process().is_err() {
+            // All of it is the parent's.
             return Ok(());
         }
         let deadline = self.clock.deadline(timeout);
@@ -348,6 +369,9 @@ impl Shared {
 fn index_of(partition: i32) -> usize {
     usize::try_from(partition).unwrap_or(usize::MAX)
 }
+
+/// A moment is 64 ms long.
+const MOMENT_BITS: u32 = 6;
 
 /// However short its timeout is, a close lets the IO thread see that it is to end.
 const LAST_LOOK: Duration = Duration::from_millis(100);
