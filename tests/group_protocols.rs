@@ -7,6 +7,8 @@ mod choices;
 mod crossings;
 #[path = "group_protocols/crowds.rs"]
 mod crowds;
+#[path = "group_protocols/handover.rs"]
+mod handover;
 #[path = "group_protocols/patience.rs"]
 mod patience;
 #[path = "group_protocols/states.rs"]
