@@ -1,5 +1,9 @@
 //! The consumer against the mock cluster: positions, fetching, iteration, wake-ups.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
+
+#[path = "consumer/waiting.rs"]
+mod waiting;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -248,6 +248,11 @@ async fn watch_topics(cluster: Cluster, events: Events, watched: Rc<RefCell<Watc
             events.send(Event::TopicsChanged);
         }
         let view = cluster.snapshot();
+        let is_open = |topic: &Arc<str>| view.topic(topic).is_none_or(|topic| topic.error.is_retriable());
+        if watched.topics.iter().any(is_open) {
+            // Nothing is fetched of a topic without partitions, so nobody else would ask before metadata is old.
+            cluster.request_update();
+        }
         for topic in watched.topics.clone() {
             let code = view.topic(&topic).map_or(ErrorCode::NONE, |topic| topic.error);
             let refused =
