@@ -1,6 +1,11 @@
 //! Where a consumer reads, against the mock cluster: positions that are lost, validated, reset and committed, and
 //! the brokers that records are fetched from.
 #![allow(clippy::disallowed_methods, reason = "a test is not part of the client")]
+
+#[path = "consumer_positions/flow.rs"]
+mod flow;
+mod support;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use kavka::admin::KafkaAdminClient;
 use kavka::config::{
-    AutoOffsetReset, AwsCredentials, CommonConfig, Credentials, OAuthToken, SaslMechanism, SecurityProtocol,
+    AutoOffsetReset, AwsCredentials, CommonConfig, Credentials, GroupProtocol, OAuthToken, SaslMechanism,
+    SecurityProtocol,
 };
 use kavka::mock::{MockCluster, MockSasl, VersionTable};
 use kavka::net::bridge::IoThread;
@@ -299,6 +300,85 @@ fn a_slow_provider_does_not_hold_up_traffic() {
         assert!(Instant::now() < until, "{logins:?} logins");
         send(&producer).unwrap();
     }
+}
+
+/// A connection that needs a token waits for its provider, and the member's heartbeats do not.
+#[test]
+fn a_slow_provider_does_not_cost_a_member_its_seat() {
+    let session = ms(1500);
+    thread::scope(|scope| {
+        for protocol in [GroupProtocol::Classic, GroupProtocol::Consumer] {
+            scope.spawn(move || {
+                let cluster = MockCluster::builder()
+                    .brokers(2)
+                    .topic("orders", 1)
+                    .sasl(users())
+                    .consumer_group_timeouts(ms(50), session)
+                    .start()
+                    .unwrap();
+                let coordinator = cluster.coordinator("g").unwrap();
+                cluster.move_leader("orders", 0, 3 - coordinator).unwrap();
+                let (is_slow, slow) = (Arc::new(Mutex::new(false)), Arc::new(AtomicUsize::new(0)));
+                let (asked, count) = (Arc::clone(&is_slow), Arc::clone(&slow));
+                let mut builder = KafkaConsumer::builder()
+                    .bootstrap_servers(cluster.bootstrap_servers())
+                    .security_protocol(SecurityProtocol::SaslPlaintext)
+                    .sasl_mechanism(SaslMechanism::OAuthBearer)
+                    .sasl_oauth_token_provider(move || {
+                        if *asked.lock() {
+                            // Twice it takes longer than a session, and fails.
+                            if count.fetch_add(1, Ordering::Relaxed) < 2 {
+                                thread::sleep(session * 2);
+                                return Err(Error::new(ErrorKind::Connection, "the token server is away"));
+                            }
+                        }
+                        Ok(OAuthToken::new("t0ken"))
+                    })
+                    .group_id("g")
+                    .group_protocol(protocol)
+                    .auto_offset_reset(AutoOffsetReset::Earliest)
+                    .reconnect_backoff(ms(10))
+                    .reconnect_backoff_max(ms(50));
+                if protocol == GroupProtocol::Classic {
+                    builder = builder.session_timeout(session).heartbeat_interval(ms(50));
+                }
+                let mut consumer = builder.build().unwrap();
+                consumer.subscribe(["orders"]).unwrap();
+                let deadline = Instant::now() + PATIENCE;
+                while consumer.assignment().is_empty() {
+                    assert!(Instant::now() < deadline);
+                    consumer.poll(ms(20)).unwrap();
+                }
+                let id = consumer.group_metadata().member_id;
+                *is_slow.lock() = true;
+                cluster.append("orders", 0, [("", "x")]).unwrap();
+                while consumer.poll(ms(20)).unwrap().is_empty() {
+                    assert!(Instant::now() < deadline);
+                }
+                // The coordinator's connection stays.
+                cluster.disconnect(3 - coordinator).unwrap();
+                cluster.append("orders", 0, [("", "y")]).unwrap();
+                cluster.clear_requests();
+                let deadline = Instant::now() + PATIENCE * 2;
+                let mut errors = Vec::new();
+                loop {
+                    assert!(Instant::now() < deadline, "{protocol:?}: {errors:?}");
+                    match consumer.poll(ms(20)) {
+                        Ok(records) if records.is_empty() => {}
+                        Ok(_) => break,
+                        Err(error) => errors.push(error.to_string()),
+                    }
+                }
+                assert!(slow.load(Ordering::Relaxed) >= 2, "{protocol:?}");
+                assert!(errors.iter().all(|error| error.contains("the token server is away")), "{errors:?}");
+                let beats = cluster.request_count(ApiKey::HEARTBEAT)
+                    + cluster.request_count(ApiKey::CONSUMER_GROUP_HEARTBEAT);
+                assert!(beats >= 5, "{protocol:?}: {beats} heartbeats");
+                assert_eq!(consumer.group_metadata().member_id, id, "{protocol:?}");
+                assert_eq!(cluster.group_members("g"), [id], "{protocol:?}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod kafka;
 #[cfg(feature = "real-kafka")]
 pub mod kdc;
+pub mod logs;
 #[cfg(all(feature = "real-kafka", feature = "oidc"))]
 pub mod openid;
 pub mod outages;
