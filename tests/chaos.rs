@@ -631,8 +631,6 @@ fn is_expected(error: &kavka::Error) -> bool {
     error.is_retriable()
         // The one before it has not left in good order, and its session is longer than this one's patience.
         || error.code() == Some(ErrorCode::UNRELEASED_INSTANCE_ID)
-        // A new member is told that there is no such group: brokers do not, and only the program can know.
-        || error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND)
         || matches!(
             error.kind(),
             ErrorKind::Timeout | ErrorKind::CommitFailed | ErrorKind::Connection | ErrorKind::MaxPollExceeded

@@ -177,6 +177,7 @@ impl Coordinator {
             ErrorCode::NONE
             | ErrorCode::UNKNOWN_MEMBER_ID
             | ErrorCode::FENCED_MEMBER_EPOCH
+            | ErrorCode::FENCED_INSTANCE_ID
             | ErrorCode::GROUP_ID_NOT_FOUND => Ok(()),
             code => {
                 let moved = self.has_moved(code);
