@@ -178,6 +178,20 @@ fn a_static_leader_that_comes_back_sees_to_the_topics_of_the_others() {
     poll_until(&mut [&mut back, &mut other], |all| counts(all) == [1, 3]);
 }
 
+/// What there was when the leader shared out is not what there is when it comes back to its seat, and nobody has said so.
+#[test]
+fn a_static_leader_that_comes_back_shares_out_what_was_left_out() {
+    let cluster = MockCluster::builder().auto_create_topics(false).start().unwrap();
+    let leader = || subscribed(classic(&cluster, Assignor::Range).group_instance_id("i"));
+    let mut first = leader();
+    // It has nothing, and knows it.
+    poll_until(&mut [&mut first], |all| all[0].group_metadata().generation_id > 0);
+    first.close(LONG).unwrap();
+    cluster.create_topic("t", 2).unwrap();
+    let mut back = leader();
+    has(&mut back, 2);
+}
+
 /// The program goes back, and ends before it has read on.
 #[test]
 fn what_was_read_before_a_seek_is_not_committed_after_it() {

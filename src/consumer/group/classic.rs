@@ -358,7 +358,7 @@ impl Coordinator {
     }
 }
 
-fn partitions_of(assignment: ConsumerProtocolAssignment) -> Vec<TopicPartition> {
+pub(super) fn partitions_of(assignment: ConsumerProtocolAssignment) -> Vec<TopicPartition> {
     let mut all = Vec::new();
     for topic in assignment.assigned_partitions {
         let name: Arc<str> = Arc::from(topic.topic);

@@ -1,23 +1,25 @@
 //! The leader's part in a classic group: everybody's partitions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
 use futures_channel::oneshot;
 
+use super::classic::partitions_of;
 use super::coordinator::Coordinator;
 use crate::config::{Assignor, GroupAssignment, GroupMember, GroupTopic, GroupTopics};
 use crate::consumer::assignors;
 use crate::consumer::shape::{Shape, Shapes};
 use crate::error::{Error, ErrorKind, Result, printable};
+use crate::error_code::ErrorCode;
 use crate::net::bridge::panic_text;
 use crate::protocol::messages::consumer_protocol::ConsumerProtocolAssignmentTopicPartition;
 use crate::protocol::messages::join_group::JoinGroupResponseMember;
 use crate::protocol::messages::sync_group::SyncGroupRequestAssignment;
 use crate::protocol::messages::{
-    ConsumerProtocolAssignment, ConsumerProtocolSubscription, JoinGroupResponse,
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, DescribeGroupsRequest, JoinGroupResponse,
 };
 use crate::protocol::{decode_versioned, encode_versioned};
 use crate::types::TopicPartition;
@@ -33,8 +35,9 @@ impl Coordinator {
         let mut wanted = own.clone();
         wanted
             .extend(members.iter().flat_map(|member| &member.topics).map(|topic| Arc::from(topic.as_str())));
-        let (topics, shapes) = self.topics_of(&wanted).await;
+        let (topics, mut shapes) = self.topics_of(&wanted).await;
         if join.skip_assignment {
+            self.find_left_out(&topics, &mut shapes).await;
             return Ok((Vec::new(), shapes));
         }
         let name = join.protocol_name.as_deref().unwrap_or_default();
@@ -56,6 +59,48 @@ impl Coordinator {
             shares.push(SyncGroupRequestAssignment { member_id, assignment });
         }
         Ok((shares, shapes))
+    }
+
+    /// Topics with partitions that are nobody's, since they came while the leader was away or were not known when it
+    /// shared out, count as changed: so the group rebalances.
+    async fn find_left_out(&self, topics: &GroupTopics, shapes: &mut Shapes) {
+        let shared_out = match self.shared_out().await {
+            Ok(Some(shared_out)) => shared_out,
+            // A rebalance is under way, which this leader will hear of.
+            Ok(None) => return,
+            Err(error) => {
+                log::debug!("what was shared out is not known, so it is taken for complete: {error}");
+                return;
+            }
+        };
+        for (name, topic) in topics {
+            let mut partitions = (0..).take(topic.partitions.len());
+            if !partitions.all(|number| shared_out.contains(&TopicPartition::new(Arc::clone(name), number))) {
+                shapes.insert(Arc::clone(name), Shape::default());
+            }
+        }
+    }
+
+    /// The partitions of all members, as the coordinator knows them; `None` while they change.
+    async fn shared_out(&self) -> Result<Option<HashSet<TopicPartition>>> {
+        let request =
+            |_| DescribeGroupsRequest { groups: vec![self.0.group_id.clone()], ..Default::default() };
+        let timeout = self.0.config.common.request_timeout;
+        let response = self.request(i16::MAX, timeout, request).await?;
+        let group = response.groups.into_iter().find(|group| group.group_id == self.0.group_id);
+        let group = group.ok_or_else(|| self.error(ErrorCode::GROUP_ID_NOT_FOUND, "DescribeGroups"))?;
+        if !group.error_code.is_ok() {
+            return Err(self.error(group.error_code, "DescribeGroups"));
+        }
+        if group.group_state != STABLE {
+            return Ok(None);
+        }
+        let mut all = HashSet::new();
+        for member in group.members.into_iter().filter(|member| !member.member_assignment.is_empty()) {
+            let (_, share) = decode_versioned::<ConsumerProtocolAssignment>(member.member_assignment)?;
+            all.extend(partitions_of(share));
+        }
+        Ok(Some(all))
     }
 
     /// Those of the topics that exist, with their partitions, and what all of them are compared with later.
@@ -147,3 +192,5 @@ fn assignment_of(mut partitions: Vec<TopicPartition>) -> ConsumerProtocolAssignm
 }
 
 const ASSIGNMENT_VERSION: i16 = 0;
+/// The state of a group whose members have what they are to have.
+const STABLE: &str = "Stable";
