@@ -12,8 +12,8 @@
 //! A null key or value is `None` on both sides. Kafka calls a record with a null value a tombstone: in a compacted
 //! topic it deletes its key.
 //!
-//! kafka-python's serializers have an `encoding` and a `close`. Here text is UTF-8, as Rust's is: another encoding is a
-//! function, [`from_fn`]. What a serializer holds goes with it, when its client is dropped.
+//! kafka-python's serializers and deserializers have an `encoding` and a `close`. Here text is UTF-8, as Rust's is: another
+//! encoding is a function, [`from_fn`]. What one holds goes with it, when its client is dropped.
 
 use std::borrow::Cow;
 use std::fmt;

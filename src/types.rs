@@ -270,6 +270,8 @@ impl<K: Into<String>, V: AsRef<[u8]>> Extend<(K, V)> for Headers {
 }
 
 /// Who commits offsets for a group; brokers turn down those that the group has moved past (KIP-447).
+///
+/// kafka-python's also has the member's state: see [`KafkaConsumer::status`](crate::KafkaConsumer::status).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConsumerGroupMetadata {
     /// The group.

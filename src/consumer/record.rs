@@ -16,6 +16,9 @@ use crate::types::{Header, Headers, OffsetAndMetadata, TopicPartition};
 ///
 /// It is owned and can go to any thread. By default key and value are slices of what the broker sent: keeping a
 /// record keeps its whole batch in memory; copy the bytes (`to_vec`) to keep a few for long.
+///
+/// kafka-python's `checksum` has no counterpart, since records have had none of their own since Kafka 0.11; nor has
+/// `serialized_header_size`: the headers are there to be counted.
 #[derive(Clone)]
 pub struct ConsumerRecord<K = Option<Bytes>, V = Option<Bytes>> {
     pub(super) batch: Arc<BatchInfo>,
